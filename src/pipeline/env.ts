@@ -1,0 +1,58 @@
+/** What a pass reads beside the packet: tables, ports, groups, configuration of one bridge. */
+import type { Classifier } from '../classify/classifier.js';
+import type { Action } from '../openflow/actions.js';
+import type { Rule } from '../openflow/rule.js';
+
+export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged';
+
+/** A port of the bridge as the Port table of OVSDB describes it. LOCAL is a port too (trunk, no tag). */
+export interface PipelinePort {
+  readonly name: string;
+  readonly ofport: number;
+  /** null: no `tag`. */
+  readonly tag: number | null;
+  /** null or empty: all VLANs. */
+  readonly trunks: readonly number[] | null;
+  /** null: access if `tag` is given, else trunk (ofproto-dpif.c:bundle_set). */
+  readonly vlanMode: VlanMode | null;
+  /** Name of the patch port at the other end; null: an ordinary port. */
+  readonly peer: string | null;
+  readonly noFlood: boolean;
+  /** OFPPC_NO_FWD: nothing is sent here. */
+  readonly noForward: boolean;
+}
+
+export interface GroupBucket {
+  readonly actions: readonly Action[];
+  readonly watchPort: number | null;
+  readonly watchGroup: number | null;
+}
+
+export interface Group {
+  readonly id: number;
+  readonly type: 'all' | 'select' | 'indirect' | 'ff';
+  readonly buckets: readonly GroupBucket[];
+}
+
+/** other_config of the bridge, as far as it changes where packets go. */
+export interface BridgeConfig {
+  /** Seconds, OVS's limits applied (15..3600). */
+  readonly macAgingTime: number;
+  /** Entries (10..1,000,000). */
+  readonly macTableSize: number;
+  readonly forwardBpdu: boolean;
+}
+
+/** Defaults: lib/mac-learning.h:MAC_ENTRY_DEFAULT_IDLE_TIME and MAC_DEFAULT_MAX. */
+export const DEFAULT_BRIDGE_CONFIG: BridgeConfig = { macAgingTime: 300, macTableSize: 8192, forwardBpdu: false };
+
+export interface PipelineEnv {
+  readonly bridge: string;
+  readonly classifier: Classifier;
+  /** Rule by the index that the classifier gives. */
+  readonly ruleAt: (index: number) => Rule;
+  /** LOCAL included where it exists. */
+  readonly ports: ReadonlyMap<number, PipelinePort>;
+  readonly groups: ReadonlyMap<number, Group>;
+  readonly config: BridgeConfig;
+}
