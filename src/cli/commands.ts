@@ -1,0 +1,21 @@
+/** The list of commands. A module is loaded only when its command is on the command line (startup time). */
+import type { Command } from 'commander';
+
+export interface CommandModule {
+  /** Adds arguments, options, help text and action. The signal is aborted by Ctrl-C. */
+  configure(command: Command, signal: AbortSignal): void;
+}
+
+interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<CommandModule>;
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'schema',
+    summary: 'print the JSON Schema of a result',
+    load: () => import('./commands/schema.js'),
+  },
+];

@@ -1,0 +1,17 @@
+import { Argument, type Command } from 'commander';
+import { openOutput } from '../output.js';
+
+export function configure(command: Command): void {
+  command
+    .addArgument(
+      new Argument('<name>', 'which result').choices(['replay', 'verdict', 'schedule', 'compare', 'packets']),
+    )
+    .option('-o, --output <file>', 'write there instead of standard output')
+    .addHelpText('after', '\nExample:\n  dropwindow schema replay > replay.schema.json')
+    .action(async (name: string, options: { output?: string }) => {
+      const { jsonSchema } = await import('../../index.js');
+      const output = openOutput(options.output, []);
+      await output.write(`${JSON.stringify(jsonSchema(name as Parameters<typeof jsonSchema>[0]), null, 2)}\n`);
+      output.commit();
+    });
+}
