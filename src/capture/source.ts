@@ -30,6 +30,25 @@ export interface RecordBatch {
   fileOffset: Float64Array;
 }
 
+/** Rows per batch: small enough that the columns stay in the L2 cache. */
+export const BATCH_ROWS = 1 << 14;
+
+export function allocateBatch(rows = BATCH_ROWS): RecordBatch {
+  return {
+    count: 0,
+    data: new Uint8Array(0),
+    dataStart: new Uint32Array(rows),
+    capturedBytes: new Uint32Array(rows),
+    originalBytes: new Uint32Array(rows),
+    seconds: new Float64Array(rows),
+    nanos: new Int32Array(rows),
+    linkType: new Uint16Array(rows),
+    iface: new Uint16Array(rows),
+    direction: new Uint8Array(rows),
+    fileOffset: new Float64Array(rows),
+  };
+}
+
 export interface CaptureInterface {
   readonly name: string | null;
   readonly linkType: number;
@@ -37,7 +56,8 @@ export interface CaptureInterface {
 
 export interface CaptureSource {
   readonly name: string;
-  readonly format: 'pcap' | 'pcapng';
+  /** 'unknown' for what is no capture: then the first `next()` is null and `end` says what it is. */
+  readonly format: 'pcap' | 'pcapng' | 'unknown';
   /** Grows while reading (pcapng). */
   readonly interfaces: readonly CaptureInterface[];
   /** Next batch, or null at the end; then `end` says how. */

@@ -36,4 +36,11 @@ export class PacketInfo {
   fragmentId = 0;
   fragmentOffset = 0;
   moreFragments = false;
+  /**
+   * Setting: take an IPv4 total length of 0 as "to the end of the frame". Taps show it for segmentation offload above
+   * 64 KiB; a switch would never see it on a wire, so OVS's parser drops everything above Ethernet.
+   */
+  acceptZeroLength = false;
+  /** This packet had such a length and was accepted. */
+  zeroLength = false;
 }
