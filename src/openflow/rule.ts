@@ -72,8 +72,4 @@ export interface FlowMod {
   readonly of: OfVersion;
 }
 
-/** Names that texts may use instead of numbers. */
-export interface PortNames {
-  readonly byName: ReadonlyMap<string, number>;
-  readonly byNumber: ReadonlyMap<number, string>;
-}
+export type { PortNames } from '../fields/portText.js';
