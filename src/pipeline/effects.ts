@@ -45,25 +45,37 @@ export interface NormalEffect {
   /** OVS form: CFI bit = tag present. */
   readonly vlanTci: number;
   readonly vlanTpid: number;
+  /** The tag below it, after two pushes in this pass. */
+  readonly vlanTci1: number;
+  readonly vlanTpid1: number;
+  readonly gratuitousArp: boolean;
   /** MACs as [high 16 bits, low 32 bits]. */
   readonly srcHigh: number;
   readonly srcLow: number;
   readonly dstHigh: number;
   readonly dstLow: number;
   readonly edit: Edit;
-  /** Flow key at this point, for patch ports that NORMAL reaches; treat as read-only. */
+  /** For patch ports that NORMAL reaches. */
+  readonly nested: NestedStart;
+}
+
+/** Where a pass in another bridge, within this one, starts from. */
+export interface NestedStart {
+  /** Flow key at this point; read-only. */
   readonly key: Int32Array;
   /** Number of lookups of the pass before this effect. */
   readonly lookups: number;
+  /** Nested resubmits and resubmits so far: the limits count on in the other bridge. */
+  readonly depth: number;
+  readonly resubmits: number;
 }
 
 /** Output to a patch port: the peer bridge runs its table 0 at once (xlate:patch_port_output). */
 export interface PatchEffect {
   readonly kind: 'patch';
   readonly port: number;
-  readonly key: Int32Array;
   readonly edit: Edit;
-  readonly lookups: number;
+  readonly nested: NestedStart;
 }
 
 export interface ControllerEffect {
@@ -135,6 +147,8 @@ export interface RecircEffect {
   readonly kind: 'recirc';
   readonly key: Int32Array;
   readonly edit: Edit;
+  /** As in CtEffect. */
+  readonly reparse: boolean;
   readonly frozen: Frozen;
 }
 
@@ -168,10 +182,16 @@ export type Effect =
   | LearnEffect
   | FinTimeoutEffect;
 
+/** A value on the stack, with the bytes it takes there (nx-match.c:nx_stack_push). */
+export interface StackItem {
+  readonly value: bigint;
+  readonly bytes: number;
+}
+
 /** What a recirculated packet keeps beside its key (ofproto-dpif-rid.h:struct frozen_state). */
 export interface Frozen {
   /** Values pushed and not popped, oldest first. */
-  readonly stack: readonly bigint[];
+  readonly stack: readonly StackItem[];
   /** Actions to run before anything else, for `recirc`; empty for ct(), whose fork starts with a table lookup. */
   readonly steps: readonly Step[];
   readonly actionSet: readonly Step[];

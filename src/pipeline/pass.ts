@@ -1,0 +1,848 @@
+/**
+ * One pass of a packet through the tables of one bridge: a pure function of (flow key, version, start). Conntrack, MAC table
+ * and tables are not touched: they appear as effects (effects.ts), in the order in which the datapath would act.
+ *
+ * That split is exact, because OVS itself translates a whole pass before anything of it is executed: ct fields are 0 after any
+ * ct() of the list, all lookups see one version, and what ct() finds is visible only after recirculation, in a pass of its own.
+ * Source of all rules here: ofproto/ofproto-dpif-xlate.c of Open vSwitch 3.1.0; each method names its counterpart.
+ */
+import { LookupResult } from '../classify/classifier.js';
+import { CS_TRK, FRAG_ANY, K, PORT, VLAN_CFI } from '../fields/key.js';
+import { NEVER } from '../util/units.js';
+import { executedActionSet } from './actionSet.js';
+import { commitEdits } from './commit.js';
+import { readSlot, readSlotNumber, type Slot, type Step, type StepOf, stepsOf, writeSlot } from './compile.js';
+import type {
+  Edit,
+  EditOp,
+  Effect,
+  Frozen,
+  LabelWrite,
+  LookupRecord,
+  MarkWrite,
+  NestedStart,
+  Pass,
+  StackItem,
+  UnsupportedAction,
+} from './effects.js';
+import type { Group, GroupBucket, PipelineEnv, PipelinePort } from './env.js';
+import {
+  clearConntrack,
+  ETH_ARP,
+  fixVlanTpid,
+  holds,
+  isIp,
+  isMplsType,
+  isVlanType,
+  MAX_MPLS,
+  mplsCount,
+  PROTO,
+  popMpls,
+  popVlan,
+  pushMpls,
+  pushVlan,
+  swapTuple,
+  vlanCount,
+} from './flowOps.js';
+
+/** ofproto-dpif-xlate.c:MAX_DEPTH, MAX_RESUBMITS; 64 kB of stack and of actions. */
+const MAX_DEPTH = 64;
+const MAX_RESUBMITS = 64 * 64;
+const MAX_STACK_BYTES = 65536;
+const MAX_LIVENESS_DEPTH = 128;
+
+const TCP_FIN_OR_RST = 0x05;
+
+/** Where a pass begins. */
+export interface PassStart {
+  readonly table: number;
+  /** After recirculation; null: a packet that has just entered the bridge. */
+  readonly frozen: Frozen | null;
+  readonly depth: number;
+  readonly resubmits: number;
+  /** Answers to give instead of the classifier's, by position in `lookups`: the other outcome of an ambiguous lookup. */
+  readonly forced: ReadonlyMap<number, number> | null;
+}
+
+export const ENTRY: PassStart = { table: 0, frozen: null, depth: 0, resubmits: 0, forced: null };
+
+/** Runs one pass. `key` is not changed. */
+export function runPass(env: PipelineEnv, key: Int32Array, version: number, start: PassStart = ENTRY): Pass {
+  return new Translation(env, key, version, start).run();
+}
+
+class Translation {
+  private readonly env: PipelineEnv;
+  private readonly version: number;
+  private readonly start: PassStart;
+  /** The packet as the actions have left it. */
+  private flow: Int32Array;
+  /** The packet as the datapath has it: what is committed so far ("base_flow"). */
+  private base: Int32Array;
+  private edit: Edit = null;
+  private effects: Effect[] = [];
+  private readonly lookups: LookupRecord[] = [];
+  private from = 0;
+  private to: number = NEVER;
+  private ambiguous: Pass['ambiguous'] = null;
+  private unsupported: UnsupportedAction | null = null;
+  private error: string | null = null;
+  private readonly found = new LookupResult();
+
+  private table: number;
+  private rule = -1;
+  private depth: number;
+  private resubmits: number;
+  private stack: StackItem[] = [];
+  private stackBytes = 0;
+  private actionSet: Step[] = [];
+  private actionSetHasGroup = false;
+  private exit = false;
+  private wasMpls = false;
+  private conntracked: boolean;
+  private freezing = false;
+  private frozenSteps: Step[] = [];
+
+  constructor(env: PipelineEnv, key: Int32Array, version: number, start: PassStart) {
+    this.env = env;
+    this.version = version;
+    this.start = start;
+    this.flow = Int32Array.from(key);
+    this.base = Int32Array.from(key);
+    this.table = start.table;
+    this.depth = start.depth;
+    this.resubmits = start.resubmits;
+    this.flow[K.actset_output] = PORT.UNSET;
+    const frozen = start.frozen;
+    if (frozen === null) {
+      this.conntracked = (key[K.ct_state]! & CS_TRK) !== 0;
+    } else {
+      this.conntracked = frozen.conntracked;
+      if (!this.conntracked) clearConntrack(this.flow);
+      for (const item of frozen.stack) this.pushStack(item);
+      this.writeActions(frozen.actionSet);
+    }
+  }
+
+  run(): Pass {
+    const frozen = this.start.frozen?.steps ?? [];
+    if (frozen.length > 0) {
+      this.runSteps(frozen);
+    } else {
+      this.rule = this.lookup(this.table, this.flow[K.in_port]!);
+      this.runSteps(this.stepsOfRule(this.rule));
+    }
+    if (this.error === null) this.finishList();
+    return {
+      effects: this.error === null ? this.effects : this.effects.filter(isLearning),
+      lookups: this.lookups,
+      from: this.from,
+      to: this.to,
+      unsupported: this.unsupported,
+      error: this.error,
+      ambiguous: this.ambiguous,
+    };
+  }
+
+  /** What follows the last action of a pass or of a clone. */
+  private finishList(): void {
+    if (!this.freezing) this.runActionSet();
+    if (this.freezing) this.finishFreezing();
+  }
+
+  // --- tables
+
+  private stepsOfRule(rule: number): readonly Step[] {
+    return rule < 0 ? [] : stepsOf(this.env.ruleAt(rule).actions);
+  }
+
+  /** ofproto-dpif.c:rule_dpif_lookup_from_table with table-miss "default" and no controller: a miss drops. */
+  private lookup(table: number, inPort: number): number {
+    const { flow, found } = this;
+    const keptPort = flow[K.in_port]!;
+    const keptSrc = flow[K.tp_src]!;
+    const keptDst = flow[K.tp_dst]!;
+    flow[K.in_port] = inPort;
+    if ((flow[K.nw_frag]! & FRAG_ANY) !== 0) {
+      // fragment handling "normal": no fragment has ports, not even the first one
+      flow[K.tp_src] = 0;
+      flow[K.tp_dst] = 0;
+    }
+    this.env.classifier.lookup(table, flow, this.version, found);
+    flow[K.in_port] = keptPort;
+    flow[K.tp_src] = keptSrc;
+    flow[K.tp_dst] = keptDst;
+    const position = this.lookups.length;
+    if (found.ambiguous && this.ambiguous === null && !this.start.forced?.has(position))
+      this.ambiguous = { lookup: position, otherRules: [...found.otherRules] };
+    this.from = Math.max(this.from, found.from);
+    this.to = Math.min(this.to, found.to);
+    const rule = this.start.forced?.get(position) ?? found.rule;
+    this.lookups.push({ table, rule, conjId: found.conjId });
+    return rule;
+  }
+
+  /** xlate_table_action and xlate_recursively: a call, whose changes stay. */
+  private runTable(inPort: number, table: number, withCt: boolean): void {
+    if (this.wasMpls) {
+      this.triggerFreeze();
+      return;
+    }
+    if (!this.mayDescend()) return;
+    if (withCt && (this.flow[K.ct_nw_proto] === 0 || !isIp(this.flow))) return;
+    const callerTable = this.table;
+    const callerRule = this.rule;
+    this.table = table;
+    if (withCt) swapTuple(this.flow);
+    this.rule = this.lookup(table, inPort);
+    if (withCt) swapTuple(this.flow);
+    const deepens = table <= callerTable ? 1 : 0;
+    this.resubmits++;
+    this.depth += deepens;
+    this.runSteps(this.stepsOfRule(this.rule));
+    this.depth -= deepens;
+    this.rule = callerRule;
+    this.table = callerTable;
+  }
+
+  /** xlate_resubmit_resource_check */
+  private mayDescend(): boolean {
+    if (this.depth >= MAX_DEPTH) this.error = `over max translation depth ${MAX_DEPTH}`;
+    else if (this.resubmits >= MAX_RESUBMITS) this.error = `over ${MAX_RESUBMITS} resubmit actions`;
+    else if (this.stackBytes >= MAX_STACK_BYTES) this.error = 'resubmits yielded over 64 kB of stack';
+    return this.error === null;
+  }
+
+  // --- lists
+
+  /** do_xlate_actions */
+  private runSteps(steps: readonly Step[]): void {
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i]!;
+      if (this.error !== null) return;
+      if (this.wasMpls && !this.exit && !needsNoReparse(step)) this.triggerFreeze();
+      if (this.exit) {
+        if (this.freezing) this.freezeRest(steps, i);
+        return;
+      }
+      switch (step.type) {
+        case 'write':
+          this.write(step);
+          break;
+        case 'resubmit':
+          this.runTable(
+            step.port ?? this.flow[K.in_port]!,
+            step.table === null || step.table === 255 ? this.table : step.table,
+            step.withCt,
+          );
+          continue;
+        case 'gotoTable':
+          this.runTable(this.flow[K.in_port]!, step.table, false);
+          continue;
+        case 'output':
+          this.output(step.port, null);
+          break;
+        case 'outputReg':
+          this.outputRegister(readSlot(this.flow, step.src));
+          break;
+        case 'outputTrunc':
+          this.outputTruncated(step.port, step.maxLen);
+          break;
+        case 'enqueue':
+          this.output(step.port, null);
+          break;
+        case 'ct':
+          this.ct(step);
+          break;
+        case 'ctClear':
+          if (this.conntracked) {
+            this.conntracked = false;
+            clearConntrack(this.flow);
+            this.emit({ kind: 'ctClear', edit: this.edit });
+          }
+          break;
+        case 'move':
+          this.move(step.src, step.dst);
+          break;
+        case 'push':
+          this.pushStack({ value: readSlot(this.flow, step.src), bytes: Math.ceil(step.src.nBits / 8) });
+          break;
+        case 'pop':
+          this.popStack(step.dst);
+          break;
+        case 'stripVlan':
+          popVlan(this.flow);
+          break;
+        case 'pushVlan':
+          pushVlan(this.flow, step.ethertype);
+          break;
+        case 'pushMpls':
+          this.pushMpls(step.ethertype);
+          break;
+        case 'popMpls':
+          this.popMpls(step.ethertype);
+          break;
+        case 'decTtl':
+          if (!this.decrementTtl(step.ids.length)) return;
+          break;
+        case 'decMplsTtl':
+          if (!this.decrementMplsTtl()) return;
+          break;
+        case 'group':
+          if (!this.group(step.group)) return;
+          break;
+        case 'clone':
+          this.clone(step);
+          break;
+        case 'controller':
+          this.commit();
+          this.emit({ kind: 'controller', reason: step.reason, edit: this.edit });
+          if (step.pause) {
+            // The controller decides how the packet goes on; what it would run is of no interest here.
+            this.unsupported ??= { rule: this.rule, what: 'controller(pause)' };
+            this.exit = true;
+          }
+          break;
+        case 'learn':
+          this.emit({ kind: 'learn', action: step, key: Int32Array.from(this.flow), edit: this.edit });
+          break;
+        case 'finTimeout':
+          if (this.rule >= 0 && this.flow[K.nw_proto] === PROTO.TCP && (this.flow[K.tcp_flags]! & TCP_FIN_OR_RST) !== 0)
+            this.emit({ kind: 'finTimeout', rule: this.rule, idle: step.idle, hard: step.hard, edit: this.edit });
+          break;
+        case 'checkPktLarger':
+          this.checkLength(step, steps.slice(i + 1));
+          return;
+        case 'writeActions':
+          this.writeActions(step.steps);
+          break;
+        case 'clearActions':
+          this.actionSet = [];
+          this.actionSetHasGroup = false;
+          this.flow[K.actset_output] = PORT.UNSET;
+          break;
+        case 'exit':
+          this.exit = true;
+          break;
+        case 'debugRecirc':
+          this.triggerFreeze();
+          this.freezeRest(steps, i + 1);
+          return;
+        case 'unroll':
+          this.table = step.table;
+          this.rule = step.rule;
+          break;
+        case 'unsupported':
+          this.unsupported ??= { rule: this.rule, what: step.what };
+          this.exit = true;
+          break;
+        // Nothing to do for where the packet goes: queues, samples, notes; meters are named and not modelled.
+        case 'conjunction':
+        case 'note':
+        case 'setQueue':
+        case 'popQueue':
+        case 'sample':
+        case 'meter':
+        case 'debugSlow':
+          break;
+      }
+      if (this.error === null && this.freezing && this.frozenSteps.length === 0) {
+        this.freezeRest(steps, i);
+        return;
+      }
+    }
+  }
+
+  private emit(effect: Effect): void {
+    this.effects.push(effect);
+  }
+
+  /** xlate_commit_actions */
+  private commit(): void {
+    const ops: EditOp[] = [];
+    commitEdits(this.flow, this.base, ops);
+    if (ops.length > 0) this.edit = this.edit === null ? ops : [...this.edit, ...ops];
+  }
+
+  // --- fields
+
+  private write(step: StepOf<'write'>): void {
+    const { flow } = this;
+    if (!holds(flow, step.prerequisite)) return;
+    if (step.onlyTagged && (flow[K.vlan_tci]! & VLAN_CFI) === 0) return;
+    for (const { word, value, mask } of step.writes) flow[word] = (flow[word]! & ~mask) | value;
+    fixVlanTpid(flow);
+  }
+
+  /** meta-flow.c:mf_subfield_copy */
+  private move(src: Slot, dst: Slot): void {
+    const { flow } = this;
+    if (!holds(flow, dst.field.prerequisite) || !holds(flow, src.field.prerequisite)) return;
+    if (src.word >= 0 && dst.word >= 0 && !dst.addsTag) {
+      const value = (flow[src.word]! >>> src.shift) & src.mask;
+      flow[dst.word] = (flow[dst.word]! & ~(dst.mask << dst.shift)) | ((value & dst.mask) << dst.shift);
+    } else {
+      writeSlot(flow, dst, readSlot(flow, src));
+    }
+    fixVlanTpid(flow);
+  }
+
+  private pushStack(item: StackItem): void {
+    this.stack.push(item);
+    this.stackBytes += item.bytes + 1;
+  }
+
+  /** nx-match.c:nxm_execute_stack_pop: no prerequisite is asked; an empty stack changes nothing. */
+  private popStack(dst: Slot): void {
+    const item = this.stack.pop();
+    if (item === undefined) return;
+    this.stackBytes -= item.bytes + 1;
+    writeSlot(this.flow, dst, item.value & ((1n << BigInt(dst.nBits)) - 1n));
+    fixVlanTpid(this.flow);
+  }
+
+  /** compose_dec_ttl. False: the rest of this list is skipped. */
+  private decrementTtl(controllers: number): boolean {
+    const { flow } = this;
+    if (!isIp(flow)) return true;
+    if (flow[K.nw_ttl]! > 1) {
+      flow[K.nw_ttl]!--;
+      return true;
+    }
+    for (let i = 0; i < controllers; i++) this.invalidTtl();
+    return false;
+  }
+
+  /** compose_dec_mpls_ttl_action */
+  private decrementMplsTtl(): boolean {
+    const { flow } = this;
+    if (!isMplsType(flow[K.dl_type]!)) return false;
+    if ((flow[K.mpls_lse]! & 0xff) > 1) {
+      flow[K.mpls_lse]!--;
+      return true;
+    }
+    this.invalidTtl();
+    return false;
+  }
+
+  private invalidTtl(): void {
+    this.commit();
+    this.emit({ kind: 'controller', reason: 'invalid_ttl', edit: this.edit });
+  }
+
+  /** compose_mpls_push_action */
+  private pushMpls(ethertype: number): void {
+    const count = mplsCount(this.flow);
+    if (count === 0) {
+      this.commit();
+    } else if (count >= MAX_MPLS) {
+      this.error = `more than ${MAX_MPLS} MPLS labels`;
+      return;
+    }
+    pushMpls(this.flow, count, ethertype, true);
+  }
+
+  /** compose_mpls_pop_action */
+  private popMpls(ethertype: number): void {
+    const count = mplsCount(this.flow);
+    if (popMpls(this.flow, count, ethertype)) {
+      if (!isMplsType(ethertype)) this.wasMpls = true;
+    } else if (count >= MAX_MPLS) {
+      this.error = `more than ${MAX_MPLS} MPLS labels`;
+    }
+  }
+
+  // --- outputs
+
+  /** xlate_output_action */
+  private output(port: number, maxLen: number | null): void {
+    const inPort = this.flow[K.in_port]!;
+    switch (port) {
+      case PORT.IN_PORT:
+        this.send(inPort, maxLen);
+        break;
+      case PORT.TABLE:
+        this.runTable(inPort, 0, false);
+        break;
+      case PORT.NORMAL:
+        this.normal();
+        break;
+      case PORT.FLOOD:
+        for (const other of this.env.ports.values())
+          if (other.ofport !== inPort && !other.noFlood) this.sendTo(other, null);
+        break;
+      case PORT.ALL:
+        for (const other of this.env.ports.values()) if (other.ofport !== inPort) this.sendTo(other, null);
+        break;
+      case PORT.CONTROLLER:
+        this.commit();
+        this.emit({ kind: 'controller', reason: 'action', edit: this.edit });
+        break;
+      case PORT.NONE:
+        break;
+      default:
+        if (port !== inPort) this.send(port, maxLen);
+    }
+  }
+
+  /** xlate_output_reg_action */
+  private outputRegister(port: bigint): void {
+    if (port <= 0xffffn) this.output(Number(port), null);
+  }
+
+  /** xlate_output_trunc_action: only to ports that exist and are no patch ports. */
+  private outputTruncated(port: number, maxLen: number): void {
+    const real = port === PORT.IN_PORT ? this.flow[K.in_port]! : port;
+    if (port === this.flow[K.in_port]) return;
+    const target = this.env.ports.get(real);
+    if (target === undefined || target.peer !== null) return;
+    this.sendTo(target, maxLen);
+  }
+
+  private send(port: number, maxLen: number | null): void {
+    const target = this.env.ports.get(port);
+    if (target !== undefined) this.sendTo(target, maxLen);
+  }
+
+  /** compose_output_action__ */
+  private sendTo(port: PipelinePort, maxLen: number | null): void {
+    if (port.noForward) return;
+    this.commit();
+    if (port.peer !== null)
+      this.emit({ kind: 'patch', port: port.ofport, edit: this.edit, nested: this.nestedStart() });
+    else this.emit({ kind: 'output', port: port.ofport, edit: this.edit, maxLen });
+  }
+
+  private nestedStart(): NestedStart {
+    return {
+      key: Int32Array.from(this.flow),
+      lookups: this.lookups.length,
+      depth: this.depth,
+      resubmits: this.resubmits,
+    };
+  }
+
+  /** xlate_normal, as far as it needs no MAC table. */
+  private normal(): void {
+    const { flow } = this;
+    const tagged = (flow[K.vlan_tci]! & VLAN_CFI) !== 0;
+    // "partial VLAN tag": a second tag comes to light after a pop
+    if (isVlanType(flow[K.dl_type]!) && !tagged) return;
+    this.commit();
+    this.emit({
+      kind: 'normal',
+      inPort: flow[K.in_port]!,
+      vlanTci: flow[K.vlan_tci]!,
+      vlanTpid: flow[K.vlan_tpid]!,
+      vlanTci1: flow[K.vlan_tci1]!,
+      vlanTpid1: flow[K.vlan_tpid1]!,
+      gratuitousArp: isGratuitousArp(flow),
+      srcHigh: flow[K.dl_src]!,
+      srcLow: flow[K.dl_src + 1]! >>> 0,
+      dstHigh: flow[K.dl_dst]!,
+      dstLow: flow[K.dl_dst + 1]! >>> 0,
+      edit: this.edit,
+      nested: this.nestedStart(),
+    });
+  }
+
+  // --- groups
+
+  /** xlate_group_action. False: no such group, the rest of the list is skipped. */
+  private group(id: number): boolean {
+    if (!this.mayDescend()) return true;
+    const group = this.env.groups.get(id);
+    if (group === undefined) return false;
+    if (group.type === 'select') {
+      this.unsupported ??= { rule: this.rule, what: 'group of type select (its bucket hangs on a hash)' };
+      this.exit = true;
+    } else if (group.type === 'ff') {
+      const bucket = this.firstLiveBucket(group, 0);
+      if (bucket !== null) this.bucket(bucket);
+    } else {
+      for (const bucket of group.buckets) this.bucket(bucket);
+    }
+    return true;
+  }
+
+  /** bucket_is_alive: ports that exist are up, and so is a connection to the controller that never was. */
+  private firstLiveBucket(group: Group, depth: number): GroupBucket | null {
+    for (const bucket of group.buckets) {
+      if (depth >= MAX_LIVENESS_DEPTH) return null;
+      if (bucket.watchPort === null && bucket.watchGroup === null) return bucket;
+      if (bucket.watchPort !== null && this.env.ports.has(bucket.watchPort)) return bucket;
+      const watched = bucket.watchGroup === null ? undefined : this.env.groups.get(bucket.watchGroup);
+      if (watched !== undefined && this.firstLiveBucket(watched, depth + 1) !== null) return bucket;
+    }
+    return null;
+  }
+
+  /** xlate_group_bucket: its actions are an action set of their own; the key is as before afterwards. */
+  private bucket(bucket: GroupBucket): void {
+    const keptFlow = Int32Array.from(this.flow);
+    const keptMpls = this.wasMpls;
+    this.depth++;
+    this.runSteps(executedActionSet(stepsOf(bucket.actions)));
+    this.depth--;
+    if (this.freezing) this.finishFreezing();
+    this.flow = keptFlow;
+    this.wasMpls = keptMpls;
+    if (this.unsupported === null) this.exit = false;
+    if (this.error?.endsWith('MPLS labels')) this.error = null;
+  }
+
+  // --- clone, check_pkt_larger, action set
+
+  /** clone_xlate_actions: exit inside ends the outer lists too; a copy of the action set runs at its end. */
+  private clone(step: StepOf<'clone'>): void {
+    const keptFlow = Int32Array.from(this.flow);
+    const keptStack = this.keepStack();
+    const keptSet = this.actionSet;
+    if (step.reversible) {
+      this.runSteps(step.steps);
+      this.finishList();
+    } else {
+      this.commit();
+      const keptConntracked = this.conntracked;
+      const keptMpls = this.wasMpls;
+      const keptBase = Int32Array.from(this.base);
+      const edit = this.edit;
+      this.emit({ kind: 'clone', effects: this.branch(step.steps), edit });
+      this.conntracked = keptConntracked;
+      this.wasMpls = keptMpls;
+      this.base = keptBase;
+      this.edit = edit;
+    }
+    this.actionSet = keptSet;
+    this.stack = keptStack.items;
+    this.stackBytes = keptStack.bytes;
+    this.flow = keptFlow;
+  }
+
+  /** Runs steps and the action set into a list of effects of its own. */
+  private branch(steps: readonly Step[]): Effect[] {
+    const outer = this.effects;
+    this.effects = [];
+    this.runSteps(steps);
+    this.finishList();
+    const effects = this.effects;
+    this.effects = outer;
+    return effects;
+  }
+
+  private keepStack(): { items: StackItem[]; bytes: number } {
+    return { items: [...this.stack], bytes: this.stackBytes };
+  }
+
+  /** xlate_check_pkt_larger: the rest of the list is translated twice, with the bit set and without. */
+  private checkLength(step: StepOf<'checkPktLarger'>, rest: readonly Step[]): void {
+    this.commit();
+    const kept = {
+      flow: Int32Array.from(this.flow),
+      base: Int32Array.from(this.base),
+      stack: this.keepStack(),
+      set: this.actionSet,
+      mpls: this.wasMpls,
+      conntracked: this.conntracked,
+      edit: this.edit,
+    };
+    const restore = () => {
+      this.flow = Int32Array.from(kept.flow);
+      this.base = Int32Array.from(kept.base);
+      this.stack = [...kept.stack.items];
+      this.stackBytes = kept.stack.bytes;
+      this.wasMpls = kept.mpls;
+      this.conntracked = kept.conntracked;
+      this.edit = kept.edit;
+    };
+    writeSlot(this.flow, step.dst, 1n);
+    const larger = this.branch(rest);
+    restore();
+    const exit = this.exit;
+    if (this.unsupported === null) this.exit = false;
+    // The set was cleared by its execution in the first branch, as in OVS, and is back only after both.
+    writeSlot(this.flow, step.dst, 0n);
+    const notLarger = this.branch(rest);
+    restore();
+    this.actionSet = kept.set;
+    this.exit = exit || this.unsupported !== null;
+    this.emit({ kind: 'length', bytes: step.pktLen, larger, notLarger, edit: kept.edit });
+  }
+
+  /** xlate_write_actions__ */
+  private writeActions(steps: readonly Step[]): void {
+    if (!this.actionSetHasGroup) {
+      for (const step of steps) {
+        if (step.type === 'output') {
+          this.flow[K.actset_output] = step.port;
+        } else if (step.type === 'group') {
+          this.flow[K.actset_output] = PORT.UNSET;
+          this.actionSetHasGroup = true;
+          break;
+        }
+      }
+    }
+    this.actionSet = [...this.actionSet, ...steps];
+  }
+
+  /** xlate_action_set */
+  private runActionSet(): void {
+    const steps = executedActionSet(this.actionSet);
+    this.actionSet = [];
+    this.runSteps(steps);
+  }
+
+  // --- recirculation
+
+  /** compose_conntrack_action */
+  private ct(step: StepOf<'ct'>): void {
+    const { flow } = this;
+    const { action } = step;
+    const zone = typeof step.zone === 'number' ? step.zone : readSlotNumber(flow, step.zone) & 0xffff;
+    this.commit();
+    this.runSteps(step.exec);
+    if (action.table !== null && this.actionSet.length > 0) {
+      // ovs-vswitchd aborts on an assertion: ofproto-dpif-rid.c:recirc_alloc_id__
+      this.unsupported ??= { rule: this.rule, what: 'ct(table=) while the action set is not empty' };
+      this.exit = true;
+      return;
+    }
+    this.emit({
+      kind: 'ct',
+      zone,
+      commit: action.commit,
+      force: action.force,
+      mark: markWrite(flow, step.exec),
+      label: labelWrite(flow, step.exec),
+      nat: action.nat,
+      alg: action.alg,
+      table: action.table,
+      ...this.recirculationStart(),
+      frozen: { stack: [...this.stack], steps: [], actionSet: [], conntracked: true, table: action.table ?? 0 },
+      edit: this.edit,
+    });
+    clearConntrack(flow);
+    this.conntracked = false;
+  }
+
+  /**
+   * The key of a recirculated packet: metadata as here, headers as the datapath has them. They have to be parsed anew if tags or
+   * labels came or went so that the key does not show what a parser would see (one tag, nothing below MPLS).
+   */
+  private recirculationStart(): { key: Int32Array; reparse: boolean } {
+    const key = Int32Array.from(this.flow);
+    key.set(this.base.subarray(K.dl_src, K.PACKET_END), K.dl_src);
+    const hidden = isVlanType(this.base[K.dl_type]!) || vlanCount(this.base) > 1;
+    const reparse = this.edit?.some((op) => op.op.endsWith('Mpls') || (op.op !== 'set' && hidden)) ?? false;
+    return { key, reparse };
+  }
+
+  /** ctx_trigger_freeze */
+  private triggerFreeze(): void {
+    this.exit = true;
+    this.freezing = true;
+  }
+
+  /** freeze_unroll_actions */
+  private freezeRest(steps: readonly Step[], first: number): void {
+    for (const step of steps.slice(first)) {
+      switch (step.type) {
+        case 'note':
+        case 'conjunction':
+          continue;
+        case 'gotoTable':
+          this.frozenSteps.push({ type: 'resubmit', port: null, table: step.table, withCt: false });
+          continue;
+        case 'resubmit':
+          if (step.table === null || step.table === 255) this.freezePlace();
+          break;
+        case 'output':
+        case 'outputReg':
+        case 'outputTrunc':
+        case 'group':
+        case 'controller':
+        case 'decTtl':
+        case 'decMplsTtl':
+        case 'unsupported':
+          this.freezePlace();
+          break;
+      }
+      this.frozenSteps.push(step);
+    }
+  }
+
+  private freezePlace(): void {
+    this.frozenSteps.push({ type: 'unroll', table: this.table, rule: this.rule });
+  }
+
+  /** finish_freezing */
+  private finishFreezing(): void {
+    this.commit();
+    this.emit({
+      kind: 'recirc',
+      ...this.recirculationStart(),
+      frozen: {
+        stack: [...this.stack],
+        steps: this.frozenSteps,
+        actionSet: this.actionSet,
+        conntracked: this.conntracked,
+        table: 0,
+      },
+      edit: this.edit,
+    });
+    this.freezing = false;
+    this.frozenSteps = [];
+  }
+}
+
+const isLearning = (effect: Effect): boolean => effect.kind === 'normal' || effect.kind === 'learn';
+
+/** Steps that may run on a packet whose last label was popped without parsing it anew (recirc_for_mpls). */
+function needsNoReparse(step: Step): boolean {
+  switch (step.type) {
+    case 'output':
+    case 'outputTrunc':
+    case 'outputReg':
+    case 'enqueue':
+    case 'setQueue':
+    case 'group':
+      return true;
+    case 'write':
+      return step.belowMpls;
+    default:
+      return false;
+  }
+}
+
+/** is_gratuitous_arp: a broadcast ARP reply, or a request for the sender's own address. */
+function isGratuitousArp(flow: Int32Array): boolean {
+  if (flow[K.dl_type] !== ETH_ARP || flow[K.dl_dst] !== 0xffff || flow[K.dl_dst + 1] !== -1) return false;
+  if (flow[K.nw_proto] === 2) return true;
+  return flow[K.nw_proto] === 1 && flow[K.nw_src] === flow[K.nw_dst];
+}
+
+/** Bits that exec writes into words [first, first + count) of the key. */
+function execMask(exec: readonly Step[], first: number, count: number): Int32Array {
+  const mask = new Int32Array(count);
+  for (const step of exec) {
+    if (step.type === 'write') {
+      for (const write of step.writes)
+        if (write.word >= first && write.word < first + count) mask[write.word - first]! |= write.mask;
+    } else if (step.type === 'move' && step.dst.field.words[0] === first) {
+      const bits = ((1n << BigInt(step.dst.nBits)) - 1n) << BigInt(step.dst.ofs);
+      for (let i = 0; i < count; i++) mask[i]! |= Number((bits >> BigInt(32 * (count - 1 - i))) & 0xffffffffn) | 0;
+    }
+  }
+  return mask;
+}
+
+function markWrite(flow: Int32Array, exec: readonly Step[]): MarkWrite | null {
+  const mask = execMask(exec, K.ct_mark, 1)[0]!;
+  return mask === 0 ? null : { value: flow[K.ct_mark]! & mask, mask };
+}
+
+function labelWrite(flow: Int32Array, exec: readonly Step[]): LabelWrite | null {
+  const mask = execMask(exec, K.ct_label, 4);
+  if (mask.every((word) => word === 0)) return null;
+  return { value: mask.map((word, i) => flow[K.ct_label + i]! & word), mask };
+}
