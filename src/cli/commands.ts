@@ -14,6 +14,11 @@ interface CommandEntry {
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'packets',
+    summary: 'header fields of the packets of a capture',
+    load: () => import('./commands/packets.js'),
+  },
+  {
     name: 'schema',
     summary: 'print the JSON Schema of a result',
     load: () => import('./commands/schema.js'),

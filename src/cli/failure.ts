@@ -18,6 +18,11 @@ export function reportFailure(error: unknown): void {
   if (debugging() && error instanceof Error) process.stderr.write(`${error.stack}\n`);
 }
 
+/** Something that the user should know and that changes nothing about the exit code. */
+export function warn(text: string): void {
+  process.stderr.write(`${lines(`warning: ${text}`, undefined)}\n`);
+}
+
 function describe(error: unknown): string {
   if (error instanceof InputError) return lines(error.format(), error.hint);
   if (error instanceof UsageError) return lines(error.message, error.hint);

@@ -8,8 +8,8 @@ import { COMMANDS } from './commands.js';
 import { exitCodeOf, reportFailure } from './failure.js';
 import { watchStdout } from './output.js';
 
-/** Thrown, or aborted with, when the user asked to stop: exit code 130. */
-const INTERRUPTED = 130;
+/** Exit code of a run that the user stopped: what was done so far has been written. */
+export const INTERRUPTED = 130;
 
 export async function run(argv: readonly string[]): Promise<number> {
   const controller = new AbortController();
@@ -28,7 +28,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     return interrupts > 0 ? INTERRUPTED : Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (interrupts > 0 && controller.signal.aborted && isAbort(error)) return INTERRUPTED;
+    if (interrupts > 0 && isAbort(error)) return INTERRUPTED;
     reportFailure(error);
     return exitCodeOf(error);
   } finally {
@@ -49,7 +49,7 @@ async function buildProgram(argv: readonly string[], signal: AbortSignal): Promi
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .showSuggestionAfterError(true)
-    .addHelpText('after', '\nExample:\n  dropwindow demo');
+    .addHelpText('after', '\nExample:\n  dropwindow packets capture.pcap');
   for (const { name, summary, load } of COMMANDS) {
     const command = program.command(name).summary(summary).description(summary);
     if (argv.includes(name)) (await load()).configure(command, signal);
@@ -68,5 +68,5 @@ function usageError(text: string): string {
 }
 
 function isAbort(error: unknown): boolean {
-  return error instanceof Error && (error.name === 'AbortError' || error.name === 'Interrupted');
+  return error instanceof Error && error.name === 'AbortError';
 }

@@ -1,7 +1,6 @@
 /**
  * Histograms of a replay: modelled ones (from the times in the trace) and the measured service time of the engine.
- * HdrHistogram with three significant digits and 64-bit buckets: narrower ones wrap in silence. They grow with the
- * largest value. Between threads they travel encoded (V2, base64), because none survives a structured clone, and are
+ * HdrHistogram with three significant digits and 64-bit buckets: narrower ones wrap in silence. Between threads they travel encoded (V2, base64), because none survives a structured clone, and are
  * merged by adding; percentiles are never averaged.
  */
 import hdr from 'hdr-histogram-js';
@@ -168,9 +167,10 @@ function filesOf(name: string, histogram: Hdr, what: string, json: object, from:
 function build(): Hdr {
   return hdr.build({
     bitBucketSize: 64,
-    autoResize: true,
+    // One fixed range (0.4 MB a histogram): a grown one keeps its history in its encoding.
+    autoResize: false,
     lowestDiscernibleValue: 1,
-    highestTrackableValue: 2,
+    highestTrackableValue: Number.MAX_SAFE_INTEGER,
     numberOfSignificantValueDigits: 3,
     useWebAssembly: false,
   });

@@ -375,17 +375,17 @@ export const scheduleStep = z.union([
 ]);
 export const scheduleLine = z.union([scheduleHeader, scheduleStep]);
 
-/** One line of `dropwindow packets`: fields by their OVS names, beside where the packet was found. */
-export const packetLine = z.object({
-  n: packetNumber,
-  file: count,
-  frame: packetNumber,
-  t: time.nullable(),
-  bytes: count,
-  captured: count,
-  port: z.union([z.int(), z.string()]).nullable().optional(),
-  fields: z.record(z.string(), z.union([z.string(), z.number()])),
-});
+/** One line of `dropwindow packets`: where the packet was found, then its header fields by their OVS names. */
+export const packetLine = z
+  .object({
+    n: packetNumber,
+    t: time.nullable().describe('null: the file gives no time'),
+    bytes: count.describe('on the wire'),
+    captured: count,
+    interface: z.string().optional().describe('name in a pcapng file'),
+    unparsed: z.string().optional().describe('a link type whose headers are not read'),
+  })
+  .catchall(z.union([z.string(), z.number(), z.null()]));
 export type PacketLine = z.infer<typeof packetLine>;
 
 const disagreement = z.object({

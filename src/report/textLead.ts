@@ -208,9 +208,10 @@ function cleaning(result: ReplayResult): string {
   if (deletions !== null && deletions > 0) {
     const freed = windows.filter((window) => window.cause?.by?.what === 'mark' && window.healedBy !== null).length;
     const broke = windows.filter((window) => window.cause?.conntrack !== undefined).length;
-    const removed = steps.list?.reduce((sum, step) => sum + (step.entries ?? 0), 0);
+    const counted = steps.list?.filter((step) => step.entries !== undefined) ?? [];
+    const removed = counted.reduce((sum, step) => sum + step.entries!, 0);
     const effects = [
-      ...(removed === undefined ? [] : [`removed ${plural(removed, 'entry', 'entries')}`]),
+      ...(removed === 0 ? [] : [`removed ${plural(removed, 'entry', 'entries')}`]),
       ...(freed > 0 ? [`let ${plural(freed, 'marked flow')} pass again`] : []),
       ...(broke > 0 ? [`opened ${plural(broke, 'window')}`] : []),
     ];
