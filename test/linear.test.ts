@@ -3,33 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { LookupResult } from '../src/classify/classifier.js';
 import { LinearClassifier } from '../src/classify/linear.js';
-import { FlowTables } from '../src/timeline/flowTables.js';
 import { Prng } from '../src/util/prng.js';
 import { NEVER } from '../src/util/units.js';
-import { FlowTableModel } from './oracle/flowTableModel.js';
-import { type RandomShape, randomChanges, randomKey, stepOf } from './oracle/randomTables.js';
-
-const shapeArbitrary: fc.Arbitrary<RandomShape> = fc.record({
-  clauses: fc.integer({ min: 0, max: 7 }),
-  accepts: fc.integer({ min: 0, max: 3 }),
-  priorities: fc.integer({ min: 1, max: 3 }),
-  ids: fc.integer({ min: 1, max: 4 }),
-});
-
-/** A random history of one table: by the product, and every version of it by the model. */
-export function randomHistory(prng: Prng, shape: RandomShape, stepCount: number) {
-  const tables = new FlowTables();
-  const models = [new FlowTableModel()];
-  for (let n = 0; n < stepCount; n++) {
-    const model = models.at(-1)!;
-    const known = prng.below(3) === 0 ? prng.pick(models).rules : model.rules;
-    const size = n === 0 ? 25 : prng.below(4) === 0 ? 1 + prng.below(6) : 1;
-    const changes = randomChanges(prng, shape, known, size);
-    assert.equal(tables.applyStep(stepOf(changes)), null);
-    models.push(model.after(changes));
-  }
-  return { timeline: tables.timeline(), tables, models };
-}
+import { randomHistory, shapeArbitrary } from './oracle/randomHistory.js';
+import { randomKey } from './oracle/randomTables.js';
 
 test('a linear lookup gives the answer of a plain list of rules at every version, with the longest validity', () => {
   fc.assert(

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { LookupResult } from '../src/classify/classifier.js';
+import { CompiledClassifier } from '../src/classify/compiled.js';
+import { LinearClassifier } from '../src/classify/linear.js';
+import { Prng } from '../src/util/prng.js';
+import { randomHistory, shapeArbitrary } from './oracle/randomHistory.js';
+import { randomKey } from './oracle/randomTables.js';
+
+test('the compiled classifier gives the answer, validity and explanation of the linear one', () => {
+  fc.assert(
+    fc.property(fc.integer(), shapeArbitrary, (seed, shape) => {
+      const prng = new Prng(seed);
+      const { timeline } = randomHistory(prng, shape, 40);
+      const linear = new LinearClassifier(timeline);
+      const compiled = new CompiledClassifier(timeline);
+      const expected = new LookupResult();
+      const got = new LookupResult();
+      for (let n = 0; n < 60; n++) {
+        const key = randomKey(prng);
+        const version = prng.below(timeline.lastVersion + 1);
+        linear.lookup(0, key, version, expected);
+        compiled.lookup(0, key, version, got);
+        assert.deepEqual(got, expected);
+        if (n % 10 === 0) assert.deepEqual(compiled.explain(0, key, version), linear.explain(0, key, version));
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
