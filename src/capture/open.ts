@@ -1,13 +1,29 @@
 /** Opens a capture by content: what the first bytes say counts, never the file's name. */
+import { InputError } from '../util/errors.js';
 import { type ByteReader, ByteWindow, memoryBytes, openFileBytes, prepend, streamBytes } from './bytes.js';
 import { gunzipBytes } from './gzip.js';
 import { isPcap, PCAP_HEADER_BYTES, PcapSource, readPcapHeader } from './pcap.js';
 import { isPcapng, PcapngSource } from './pcapng.js';
+import { PcapParserSource } from './pcapParserReader.js';
 import type { CaptureEnd, CaptureSource, EndKind } from './source.js';
 
 export interface OpenOptions {
   /** Which reader takes records apart; pcap-parser can do classic pcap only. Default native. */
   reader?: 'native' | 'pcap-parser';
+}
+
+/**
+ * What to tell the user about the way a capture ended: null if it ended well. A cut file is worth a warning, since all
+ * whole packets were read; the rest is an error that names packet and offset.
+ */
+export function captureProblem(source: CaptureSource): { severity: 'warning' | 'error'; error: InputError } | null {
+  const { end, name } = source;
+  if (end === null || end.kind === 'clean') return null;
+  if (end.kind === 'unknown' || end.kind === 'refused' || end.kind === 'empty') {
+    return { severity: 'error', error: new InputError(end.why, { file: name }) };
+  }
+  const place = { file: name, packet: end.packets + 1, byteOffset: end.byteOffset };
+  return { severity: end.kind === 'cut' ? 'warning' : 'error', error: new InputError(end.why, place) };
 }
 
 /** `-` is standard input. A file that is no capture gives a source without packets whose `end` says what it is. */
@@ -22,7 +38,7 @@ export function openCaptureBytes(name: string, bytes: Uint8Array, options: OpenO
 
 const GZIP = [0x1f, 0x8b];
 
-async function openBytes(name: string, bytes: ByteReader, _options: OpenOptions): Promise<CaptureSource> {
+async function openBytes(name: string, bytes: ByteReader, options: OpenOptions): Promise<CaptureSource> {
   let reader = bytes;
   let head = await readHead(reader);
   if (startsWith(head, GZIP)) {
@@ -35,11 +51,16 @@ async function openBytes(name: string, bytes: ByteReader, _options: OpenOptions)
     if (problem !== null) return nothing(name, reader, problem.kind, problem.why);
     return nothing(name, reader, 'empty', 'the file has 0 bytes');
   }
+  const viaParser = options.reader === 'pcap-parser';
+  if (isPcapng(head) && viaParser) {
+    return nothing(name, reader, 'refused', 'pcap-parser cannot read pcapng; use the native reader');
+  }
   if (isPcapng(head)) return new PcapngSource(name, new ByteWindow(prepend(head, reader)));
   if (isPcap(head)) {
     if (head.length < PCAP_HEADER_BYTES) {
       return nothing(name, reader, 'cut', `file header cut: ${head.length} of ${PCAP_HEADER_BYTES} bytes`);
     }
+    if (viaParser) return new PcapParserSource(name, readPcapHeader(head), head, reader);
     const window = new ByteWindow(prepend(head, reader));
     await window.fill(PCAP_HEADER_BYTES);
     window.from = PCAP_HEADER_BYTES;

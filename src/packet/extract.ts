@@ -3,9 +3,10 @@
  * key, and to what conntrack needs beside it. The rules that surprise are OVS's: a bad length leaves everything above
  * that layer zero, two VLAN tags at most, nothing is read behind an MPLS stack.
  */
+
+import { etherTypeOf, headerBytesOf, LINK_ETHERNET, sourceMacOffset } from '../capture/links.js';
 import { K, VLAN_CFI } from '../fields/key.js';
-import { u16, u32 } from './bytesAt.js';
-import { etherTypeOf, headerBytesOf, LINK_ETHERNET, sourceMacOffset } from './links.js';
+import { u16, u32 } from '../util/bytesAt.js';
 import { extractArp, extractIpv4, extractIpv6, extractMpls, extractNsh } from './network.js';
 import type { PacketInfo } from './packetInfo.js';
 import {

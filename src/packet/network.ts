@@ -1,6 +1,6 @@
 /** Network headers of a flow key: IPv4, IPv6 with extension headers, ARP, MPLS, NSH (lib/flow.c of OVS 3.1.0). */
 import { FRAG_ANY, FRAG_LATER, K } from '../fields/key.js';
-import { u8, u16, u32 } from './bytesAt.js';
+import { u8, u16, u32 } from '../util/bytesAt.js';
 import type { PacketInfo } from './packetInfo.js';
 import { ETH_IPV4, IP6_AUTH, IP6_DESTINATION, IP6_FRAGMENT, IP6_HOP_BY_HOP, IP6_ROUTING } from './protocols.js';
 import { extractTransport } from './transport.js';

@@ -1,6 +1,6 @@
 /** Transport headers: ports, flags and ND fields for the key (lib/flow.c of OVS 3.1.0), numbers and options for conntrack. */
 import { K } from '../fields/key.js';
-import { u8, u16, u32 } from './bytesAt.js';
+import { u8, u16, u32 } from '../util/bytesAt.js';
 import type { PacketInfo } from './packetInfo.js';
 import { IP_ICMP, IP_ICMPV6, IP_IGMP, IP_SCTP, IP_TCP, IP_UDP } from './protocols.js';
 

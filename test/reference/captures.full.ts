@@ -1,11 +1,11 @@
 /** Every capture of the reference set, packet by packet: times, lengths, headers as tshark saw them, keys as OVS made them. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { LINK_ETHERNET } from '../../src/capture/links.js';
 import { openCapture, openCaptureBytes } from '../../src/capture/open.js';
 import type { CaptureSource } from '../../src/capture/source.js';
 import { K, KEY_WORDS } from '../../src/fields/key.js';
 import { extractPacket } from '../../src/packet/extract.js';
-import { LINK_ETHERNET } from '../../src/packet/links.js';
 import { PacketInfo } from '../../src/packet/packetInfo.js';
 import { ip4, ip6, mac, parsePcapText } from './parsePcapText.js';
 import { readJsonLines, readShared, sharedPath, skipWithoutShared } from './shared.js';
@@ -208,4 +208,17 @@ function compareHeaders(row: Row, e: Expected): void {
     assert.deepEqual([key[K.tp_src], key[K.tp_dst]], [icmp.type, icmp.code], `packet ${e.n}`);
   if (e.icmp?.id !== undefined && (icmp?.type === 0 || icmp?.type === 8))
     assert.equal(info.icmpId, e.icmp.id, `packet ${e.n}`);
+}
+
+for (const entry of index.filter((one) => !one.file.startsWith('other-'))) {
+  test(`${entry.file}: pcap-parser agrees wherever it can be used`, async (t) => {
+    const path = sharedPath(`captures/files/${entry.stored}`);
+    const native = await openCapture(path);
+    const other = await openCapture(path, { reader: 'pcap-parser' });
+    const [rows, others] = [await readAll(native), await readAll(other)];
+    if (other.end?.kind === 'refused') return t.skip(other.end.why);
+    const plain = (row: Row) => [row.n, row.off, row.ts, row.cap, row.len, row.lt, row.parsed, row.key.join()];
+    assert.deepEqual(others.map(plain), rows.map(plain));
+    assert.deepEqual(other.end, native.end);
+  });
 }

@@ -2,8 +2,10 @@
  * Link types: where a frame's ethertype and MACs stand. Only Ethernet has all of it; cooked captures have the source MAC,
  * raw IP has none. Numbers: draft-ietf-opsawg-pcaplinktype.
  */
-import { u8, u16, u32 } from './bytesAt.js';
-import { ETH_IPV4, ETH_IPV6 } from './protocols.js';
+import { u8, u16, u32 } from '../util/bytesAt.js';
+
+const ETH_IPV4 = 0x0800;
+const ETH_IPV6 = 0x86dd;
 
 export const LINK_NULL = 0;
 export const LINK_ETHERNET = 1;
