@@ -2,12 +2,13 @@
  * The library: typed, promise-based functions that do what the commands do.
  * Long ones take an AbortSignal and report progress; results are plain data (see report/result.ts).
  */
+
+import { linkTypeName } from './capture/links.js';
 import { openCapture } from './capture/open.js';
 import type { CaptureSource, RecordBatch } from './capture/source.js';
 import { K, KEY_WORDS, PORT } from './fields/key.js';
 import { formatFlowKey } from './fields/packetText.js';
 import { extractPacket } from './packet/extract.js';
-import { linkTypeName } from './packet/links.js';
 import { packetFields } from './packet/packetFields.js';
 import { PacketInfo } from './packet/packetInfo.js';
 import type { PacketLine } from './report/result.js';
