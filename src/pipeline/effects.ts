@@ -215,7 +215,10 @@ export interface LookupRecord {
 
 /** The result of one pass: a pure function of key, version and start. */
 export interface Pass {
-  /** In order. If `error` is set only `normal` and `learn` count, and of NORMAL only its learning: there is no output. */
+  /**
+   * In order. If `error` is set, the packet's own pass has only learned (`normal`, `learn`): nothing is sent. A pass nested in
+   * it (patch port) keeps what came before the error (xlate:patch_port_output).
+   */
   readonly effects: readonly Effect[];
   /** In the order that ofproto/trace shows them. */
   readonly lookups: readonly LookupRecord[];

@@ -31,9 +31,14 @@ export class MacTable {
     this.config = config;
   }
 
+  /** The packet's VLAN, or null if it is dropped; learns nothing. */
+  admit(effect: NormalEffect): Admission | null {
+    return admit(this.ports, this.config, effect);
+  }
+
   /** Takes the packet in: its VLAN, or null if it is dropped (and then nothing is learned). Learns its source. */
   learn(effect: NormalEffect, seconds: number): Admission | null {
-    const admission = admit(this.ports, this.config, effect);
+    const admission = this.admit(effect);
     if (admission?.learns && !isGroup(effect.srcHigh)) this.update(effect, admission.vlan, seconds);
     return admission;
   }

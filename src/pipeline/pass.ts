@@ -134,7 +134,7 @@ class Translation {
     }
     if (this.error === null) this.finishList();
     return {
-      effects: this.error === null ? this.effects : this.effects.filter(isLearning),
+      effects: this.effects,
       lookups: this.lookups,
       from: this.from,
       to: this.to,
@@ -794,8 +794,6 @@ class Translation {
     this.frozenSteps = [];
   }
 }
-
-const isLearning = (effect: Effect): boolean => effect.kind === 'normal' || effect.kind === 'learn';
 
 /** Steps that may run on a packet whose last label was popped without parsing it anew (recirc_for_mpls). */
 function needsNoReparse(step: Step): boolean {

@@ -1,0 +1,92 @@
+/** Between a pass's ct effect and the tracker: operations, views, and what NAT changes in the frame. */
+import { type CtOp, type CtView, makeNatOp } from '../conntrack/action.js';
+import { FRAG_LATER, K } from '../fields/key.js';
+import type { CtEffect, EditOp } from './effects.js';
+import { ETH_IP } from './flowOps.js';
+import { ENTRY, type PassStart } from './pass.js';
+import type { CtSeen } from './verdict.js';
+
+const NOTHING = new Int32Array(4);
+
+/** The tracker's form of a ct effect. */
+export function ctOpOf(effect: CtEffect): CtOp {
+  return {
+    zone: effect.zone,
+    commit: effect.commit,
+    force: effect.force,
+    recirc: effect.table !== null,
+    markValue: effect.mark?.value ?? 0,
+    markMask: effect.mark?.mask ?? 0,
+    labelValue: effect.label?.value ?? NOTHING,
+    labelMask: effect.label?.mask ?? NOTHING,
+    nat: effect.nat === null ? null : makeNatOp(effect.nat),
+    alg: effect.alg,
+  };
+}
+
+/** Where the fork of ct(table=) begins. */
+export function forkStart(effect: CtEffect): PassStart {
+  return { ...ENTRY, table: effect.table!, frozen: effect.frozen };
+}
+
+export function ctSeen(view: CtView): CtSeen {
+  return {
+    state: view.state,
+    zone: view.zone,
+    mark: view.mark >>> 0,
+    label: labelNumber([view.label0, view.label1, view.label2, view.label3]),
+  };
+}
+
+export function ctSeenInKey(key: Int32Array): CtSeen {
+  return {
+    state: key[K.ct_state]!,
+    zone: key[K.ct_zone]!,
+    mark: key[K.ct_mark]! >>> 0,
+    label: labelNumber([...key.subarray(K.ct_label, K.ct_label + 4)]),
+  };
+}
+
+const labelNumber = (words: readonly number[]): bigint =>
+  words.reduce((label, word) => (label << 32n) | BigInt(word >>> 0), 0n);
+
+const NAT_WORDS = [
+  K.nw_src,
+  K.nw_dst,
+  ...[0, 1, 2, 3].map((i) => K.ipv6_src + i),
+  ...[0, 1, 2, 3].map((i) => K.ipv6_dst + i),
+  K.tp_src,
+  K.tp_dst,
+];
+
+/** What NAT changed in the key, as edits of the frame. */
+export function natEdits(before: Int32Array, after: Int32Array): EditOp[] {
+  return NAT_WORDS.filter((word) => before[word] !== after[word]).map((word) => ({
+    op: 'set',
+    word,
+    value: after[word]!,
+  }));
+}
+
+/** Setting one of these makes the datapath forget the connection that it keeps with the packet (lib/packets.c: pkt_metadata_init_conn). */
+export function forgetsConnection(op: EditOp): boolean {
+  if (op.op === 'pushMpls') return true;
+  if (op.op !== 'set') return false;
+  const isNdTarget = op.word >= K.nd_target && op.word < K.nd_target + 4;
+  return isNdTarget || NAT_WORDS.includes(op.word);
+}
+
+/** `ofproto/trace` replaces by the first address and port of the range (ofproto-dpif-trace.c:ofproto_trace_recirc_node). */
+export function pretendNat(effect: CtEffect, key: Int32Array): void {
+  const { nat } = effect;
+  if (nat === null || nat.kind === null || nat.family === null) return;
+  const isSource = nat.kind === 'src';
+  if (nat.family === 4) {
+    key[isSource ? K.nw_src : K.nw_dst] = Number(nat.addrMin & 0xffffffffn) | 0;
+  } else {
+    const first = isSource ? K.ipv6_src : K.ipv6_dst;
+    for (let i = 0; i < 4; i++) key[first + i] = Number((nat.addrMin >> BigInt(96 - 32 * i)) & 0xffffffffn) | 0;
+  }
+  const hasPorts = key[K.dl_type] !== ETH_IP || (key[K.nw_frag]! & FRAG_LATER) === 0;
+  if (nat.portMin !== 0 && hasPorts) key[isSource ? K.tp_src : K.tp_dst] = nat.portMin;
+}
