@@ -4,7 +4,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { InputError } from '../util/errors.js';
+import { InputError, systemReason } from '../util/errors.js';
 
 export interface ByteReader {
   /** Reads at least one byte into `target[at ..]`, or returns 0 at the end. */
@@ -24,9 +24,7 @@ export async function openFileBytes(path: string): Promise<ByteReader> {
   try {
     handle = await open(path, 'r');
   } catch (error) {
-    throw new InputError(`cannot be opened (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`, {
-      file: path,
-    });
+    throw new InputError(`cannot be opened: ${systemReason(error)}`, { file: path });
   }
   return {
     problem: null,
@@ -34,9 +32,9 @@ export async function openFileBytes(path: string): Promise<ByteReader> {
       try {
         return (await handle.read(target, at, target.length - at, null)).bytesRead;
       } catch (error) {
-        throw new InputError(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`, {
-          file: path,
-        });
+        // Left to the garbage collector, a file handle is an error of its own from Node 26 on.
+        await handle.close();
+        throw new InputError(`cannot be read: ${systemReason(error)}`, { file: path });
       }
     },
     close: () => handle.close(),

@@ -1,6 +1,5 @@
 /** Failures as one line with the place, a second line with what to do; a stack trace only with DEBUG=dropwindow. */
-import { getSystemErrorMap } from 'node:util';
-import { InputError, UnsupportedError, UsageError } from '../util/errors.js';
+import { InputError, systemReason, UnsupportedError, UsageError } from '../util/errors.js';
 import { stripControls } from '../util/text.js';
 
 interface SystemError extends Error {
@@ -28,7 +27,7 @@ function describe(error: unknown): string {
   if (error instanceof UsageError) return lines(error.message, error.hint);
   if (error instanceof UnsupportedError) return lines(error.message, undefined);
   if (isSystemError(error)) {
-    const what = getSystemErrorMap().get(error.errno)?.[1] ?? error.message;
+    const what = systemReason(error);
     return lines(error.path === undefined ? what : `${error.path}: ${what}`, undefined);
   }
   const what = error instanceof Error ? error.message : String(error);

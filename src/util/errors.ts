@@ -1,4 +1,5 @@
-/** The ways a run can fail, told apart by class and a stable `code`. Errors cross threads as values, see `toFailure`. */
+/** The ways a run can fail, told apart by class and a stable `code`. */
+import { getSystemErrorMap } from 'node:util';
 
 /** Where in an input something is wrong. Text has line and column (from 1), captures packet (from 1) and byte offset. */
 export interface Place {
@@ -57,6 +58,12 @@ export class DefectError extends Error {
     super(message);
     this.name = 'DefectError';
   }
+}
+
+/** What the system said, in its own words: `no such file or directory`. */
+export function systemReason(error: unknown): string {
+  const { errno, message } = error as NodeJS.ErrnoException;
+  return (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? message;
 }
 
 function formatPlace(place: Place): string {
