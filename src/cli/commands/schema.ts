@@ -9,9 +9,9 @@ export function configure(command: Command): void {
     .option('-o, --output <file>', 'write there instead of standard output')
     .addHelpText('after', '\nExample:\n  dropwindow schema replay > replay.schema.json')
     .action(async (name: string, options: { output?: string }) => {
-      const { jsonSchema } = await import('../../index.js');
+      const { jsonSchema, jsonText } = await import('../../index.js');
       const output = openOutput(options.output, []);
-      await output.write(`${JSON.stringify(jsonSchema(name as Parameters<typeof jsonSchema>[0]), null, 2)}\n`);
+      await output.write(jsonText(jsonSchema(name as Parameters<typeof jsonSchema>[0])));
       output.commit();
     });
 }
