@@ -59,11 +59,13 @@ function addressWords(address: bigint, family: 4 | 6): Int32Array {
 /** A missing maximum is the minimum (xlate puts none, dpif-netdev.c:dp_execute_cb fills it in). */
 export function makeNatOp(spec: NatSpecLike): NatOp {
   const family = spec.family !== null && spec.addrMin !== 0n ? spec.family : 0;
+  let addrMax = spec.addrMax;
+  if (addrMax < spec.addrMin) addrMax = spec.addrMin;
   return {
     kind: spec.kind === 'src' ? 1 : spec.kind === 'dst' ? 2 : 0,
     family,
     addrMin: addressWords(spec.addrMin, family === 6 ? 6 : 4),
-    addrMax: addressWords(spec.addrMax < spec.addrMin ? spec.addrMin : spec.addrMax, family === 6 ? 6 : 4),
+    addrMax: addressWords(addrMax, family === 6 ? 6 : 4),
     portMin: spec.portMin,
     portMax: Math.max(spec.portMax, spec.portMin),
     persistent: spec.persistent,
@@ -83,6 +85,8 @@ export class CtAttach {
   entry: CtEntry | null = null;
   isReply = false;
   isRelated = false;
+  /** Kernel: at its lookup the connection had no reply yet (IP_CT_NEW). */
+  isNew = false;
   /** Tuple of the last connection, for packets that NAT has rewritten (OVS conntrack.c:check_orig_tuple). */
   readonly original = new CtTuple();
   originalProto = 0;
@@ -94,7 +98,7 @@ export class CtAttach {
   clear(): void {
     this.state = 0;
     this.entry = null;
-    this.isReply = this.isRelated = this.isInnerRewritten = false;
+    this.isReply = this.isRelated = this.isNew = this.isInnerRewritten = false;
     this.originalProto = 0;
   }
 
@@ -109,6 +113,7 @@ export class CtAttach {
     this.entry = other.entry;
     this.isReply = other.isReply;
     this.isRelated = other.isRelated;
+    this.isNew = other.isNew;
     copyTuple(other.original, this.original);
     this.originalProto = other.originalProto;
     copyTuple(other.inner, this.inner);

@@ -4,7 +4,7 @@
  */
 
 import type { Timeouts } from './timeouts.js';
-import { CtTuple, copyTuple, PROTO_TCP, tuplesEqual } from './tuple.js';
+import { CtTuple, copyTuple, PROTO_SCTP, PROTO_TCP, tuplesEqual } from './tuple.js';
 
 /** nf_conntrack_tcp.h:enum tcp_conntrack. */
 export const LINUX_TCP = {
@@ -271,11 +271,24 @@ export function firstDifference(a: CtEntry | null, b: CtEntry | null): CtAttribu
   return null;
 }
 
+/** enum sctp_conntrack. */
+const SCTP_NAMES = [
+  'NONE',
+  'CLOSED',
+  'COOKIE_WAIT',
+  'COOKIE_ECHOED',
+  'ESTABLISHED',
+  'SHUTDOWN_SENT',
+  'SHUTDOWN_RECD',
+  'SHUTDOWN_ACK_SENT',
+  'HEARTBEAT_SENT',
+];
 const LINUX_TCP_NAMES = Object.keys(LINUX_TCP);
 const OVS_TCP_NAMES = Object.keys(OVS_TCP);
 
 /** State as the kernel cases and the dumps name it: `ESTABLISHED`, userspace `ESTABLISHED/SYN_SENT`; '' if it has none. */
 export function stateText(entry: CtEntry): string {
+  if (entry.proto === PROTO_SCTP) return SCTP_NAMES[entry.state] ?? '';
   if (entry.proto !== PROTO_TCP) return '';
   if (entry.last !== null) return LINUX_TCP_NAMES[entry.state] ?? '';
   return `${OVS_TCP_NAMES[entry.peer0?.state ?? 0]}/${OVS_TCP_NAMES[entry.peer1?.state ?? 0]}`;

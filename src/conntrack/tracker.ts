@@ -56,7 +56,7 @@ export class Tracker {
   readonly minFragmentBytesV4: number;
   readonly minFragmentBytesV6: number;
   readonly zoneLimits: ReadonlyMap<number, number>;
-  private readonly timeouts: Timeouts;
+  readonly defaultTimeouts: Timeouts;
   private readonly policies: ReadonlyMap<number, Timeouts>;
 
   /** @throws UsageError for an unknown profile, sysctl or time-out. */
@@ -84,10 +84,10 @@ export class Tracker {
     for (const name of sysctls.keys()) {
       if (!WITHOUT_EFFECT.has(name)) throw new UsageError(`unknown sysctl nf_conntrack_${name}`);
     }
-    this.timeouts = this.isLinux ? base : ovsTimeouts();
+    this.defaultTimeouts = this.isLinux ? base : ovsTimeouts();
     const kind = this.isLinux ? 'linux' : 'ovs';
     this.policies = new Map(
-      [...(options.policies ?? [])].map(([zone, policy]) => [zone, applyPolicy(kind, this.timeouts, policy)]),
+      [...(options.policies ?? [])].map(([zone, policy]) => [zone, applyPolicy(kind, this.defaultTimeouts, policy)]),
     );
     this.zoneLimits = options.zoneLimits ?? new Map();
     this.verifyChecksums = options.verifyChecksums ?? false;
@@ -96,8 +96,12 @@ export class Tracker {
     this.minFragmentBytesV6 = options.minFragmentBytesV6 ?? 1280;
   }
 
+  hasPolicy(zone: number): boolean {
+    return this.policies.has(zone);
+  }
+
   timeoutsOf(zone: number): Timeouts {
-    return this.policies.get(zone) ?? this.timeouts;
+    return this.policies.get(zone) ?? this.defaultTimeouts;
   }
 
   /** True: limits couple groups of packets, so a replay with them must run in time order. */
