@@ -12,6 +12,7 @@ import { extractPacket } from './packet/extract.js';
 import { packetFields } from './packet/packetFields.js';
 import { PacketInfo } from './packet/packetInfo.js';
 import type { EncodedHistograms, EncodedMeasured } from './report/histograms.js';
+import type { SchemaName } from './report/names.js';
 import type { PacketLine, ReplayResult } from './report/result.js';
 import { unlessAborted } from './util/abort.js';
 import { InputError } from './util/errors.js';
@@ -20,10 +21,16 @@ import { formatUnixNs } from './util/units.js';
 export { canonicalJson, digest } from './report/digest.js';
 export { FAIL_ON, type FailOn, holding } from './report/failOn.js';
 export { jsonText } from './report/json.js';
+export { KINDS, MODELLED, OUTCOMES, SCHEMA_NAMES, SCHEMA_VERSION, type SchemaName } from './report/names.js';
 export type * from './report/result.js';
-export { jsonSchema, SCHEMA_NAMES, type SchemaName } from './report/schemas.js';
 export { type TextOptions, textReport } from './report/text.js';
 export { DefectError, InputError, type Place, UnsupportedError, UsageError } from './util/errors.js';
+
+/** The JSON Schema of a result or of a line of a format. */
+export async function jsonSchema(name: SchemaName): Promise<Record<string, unknown>> {
+  // Loaded when asked for: zod costs more time than a whole `packets` of a small capture.
+  return (await import('./report/schemas.js')).jsonSchema(name);
+}
 
 /** How far a long function is. `total` is null where it cannot be known beforehand. */
 export interface Progress {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
 import { canonicalJson, digest } from '../src/report/digest.js';
-import { replayResult, SCHEMA_VERSION } from '../src/report/result.js';
-import { jsonSchema, SCHEMA_NAMES } from '../src/report/schemas.js';
+import { SCHEMA_NAMES, SCHEMA_VERSION } from '../src/report/names.js';
+import { replayResult } from '../src/report/result.js';
+import { jsonSchema } from '../src/report/schemas.js';
 import { textReport } from '../src/report/text.js';
 import { sampleResult, sampleWindow } from './sampleResult.js';
 

@@ -4,8 +4,8 @@
  * merged by adding; percentiles are never averaged.
  */
 import hdr from 'hdr-histogram-js';
-import type { HistogramSummary, MeasuredSummary, ModelledName } from './result.js';
-import { MODELLED } from './result.js';
+import { MODELLED, type ModelledName } from './names.js';
+import type { HistogramSummary, MeasuredSummary } from './result.js';
 
 type Hdr = ReturnType<typeof hdr.build>;
 

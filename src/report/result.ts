@@ -6,9 +6,7 @@
  * 64-bit values hex strings, packets are numbered from 1 in replay order. Readers must tolerate unknown keys.
  */
 import * as z from 'zod';
-
-/** Counted up when a key changes its meaning or goes away, never when one is added. */
-export const SCHEMA_VERSION = 1;
+import { KINDS, MODELLED, OUTCOMES, SCHEMA_VERSION } from './names.js';
 
 const count = z.int().nonnegative();
 const packetNumber = z.int().positive();
@@ -21,20 +19,9 @@ export const time = z
   .regex(/^-?[0-9]+\.[0-9]{9}$/)
   .describe('Unix seconds, nine decimal places');
 
-export const KINDS = ['drop', 'partial', 'leak', 'misdelivery', 'transitional'] as const;
 export const kind = z.enum(KINDS);
 export type Kind = z.infer<typeof kind>;
 
-export const OUTCOMES = [
-  'delivered',
-  'dropped',
-  'held',
-  'ctDropped',
-  'controller',
-  'unsupported',
-  'unparsed',
-  'ambiguous',
-] as const;
 export const outcome = z.enum(OUTCOMES);
 export type Outcome = z.infer<typeof outcome>;
 
@@ -232,20 +219,6 @@ const histogramSummary = z.object({
   max: count.nullable(),
 });
 export type HistogramSummary = z.infer<typeof histogramSummary>;
-
-export const MODELLED = [
-  'outageNs',
-  'windowNs',
-  'onsetNs',
-  'recoveryNs',
-  'lostPackets',
-  'setupDelayNs',
-  'retransmitDelayNs',
-  'forwardingNs',
-  'commitNs',
-  'replyNs',
-] as const;
-export type ModelledName = (typeof MODELLED)[number];
 
 const measuredSummary = histogramSummary.extend({
   batch: count.describe('packets per measurement; the value is their mean'),

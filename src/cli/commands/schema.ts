@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander';
+import type { SchemaName } from '../../index.js';
 import { openOutput } from '../output.js';
 
 export function configure(command: Command): void {
@@ -11,7 +12,7 @@ export function configure(command: Command): void {
     .action(async (name: string, options: { output?: string }) => {
       const { jsonSchema, jsonText } = await import('../../index.js');
       const output = openOutput(options.output, []);
-      await output.write(jsonText(jsonSchema(name as Parameters<typeof jsonSchema>[0])));
+      await output.write(jsonText(await jsonSchema(name as SchemaName)));
       output.commit();
     });
 }
