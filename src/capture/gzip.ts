@@ -3,8 +3,8 @@
  * gunzip throws away the last output when the checksum at the end is wrong, and packets before the damage must be kept.
  */
 import { createInflateRaw, type InflateRaw } from 'node:zlib';
+import { crc32 } from '../util/crc32.js';
 import type { ByteProblem, ByteReader } from './bytes.js';
-import { crc32 } from './crc32.js';
 
 /** Compressed bytes handed to zlib at once: what can get lost before damage in the middle, and, times 1,032, the memory. */
 const PIECE_BYTES = 1 << 14;

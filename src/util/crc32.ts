@@ -1,11 +1,12 @@
-/** CRC-32 of RFC 1952 section 8, eight bytes per turn ("slicing by 8"). zlib.crc32 exists from Node 20.15 and 22.2 only in part. */
-const TABLES = makeTables();
+/** CRC-32 of gzip (RFC 1952 8) and CRC-32c of SCTP (RFC 9260 appendix A), eight bytes per turn ("slicing by 8"). */
+const GZIP_TABLES = makeTables(0xedb88320);
+const CASTAGNOLI_TABLES = makeTables(0x82f63b78);
 
-function makeTables(): Int32Array {
+function makeTables(polynomial: number): Int32Array {
   const tables = new Int32Array(8 * 256);
   for (let n = 0; n < 256; n++) {
     let crc = n;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
     tables[n] = crc;
   }
   for (let n = 0; n < 256; n++) {
@@ -19,7 +20,14 @@ function makeTables(): Int32Array {
 
 /** CRC of `bytes` appended to data whose CRC is `crc` (0 at the start); unsigned. */
 export function crc32(bytes: Uint8Array, crc = 0): number {
-  const t = TABLES;
+  return update(GZIP_TABLES, bytes, crc);
+}
+
+export function crc32c(bytes: Uint8Array, crc = 0): number {
+  return update(CASTAGNOLI_TABLES, bytes, crc);
+}
+
+function update(t: Int32Array, bytes: Uint8Array, crc: number): number {
   let c = ~crc;
   let i = 0;
   for (const last = bytes.length - 8; i <= last; i += 8) {

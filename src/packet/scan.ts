@@ -1,0 +1,149 @@
+/**
+ * The scan: records of the merged captures to chunks of the packet table. Per record: at which port and whether it
+ * entered, header fields, group, variant. What is not replayed is counted by reason and can be looked at.
+ */
+import { FRAME, FRAME_REASONS, type FrameJudge, type FrameReason } from '../capture/direction.js';
+import type { MergedCapture } from '../capture/merge.js';
+import type { RecordBatch } from '../capture/source.js';
+import { K, KEY_WORDS } from '../fields/key.js';
+import { verifyChecksums } from './checksums.js';
+import { PacketTable, ROW_ICMP_ERROR } from './columns.js';
+import { extractPacket } from './extract.js';
+import { Groups } from './groups.js';
+import { PacketInfo } from './packetInfo.js';
+import { VariantTable } from './variants.js';
+
+export interface ScanOptions {
+  /** KEY_WORDS masks: the bits of the key that anything looks at (see variants.ts). */
+  readonly usedBits: Int32Array;
+  /** Default: checksums count as valid. */
+  readonly verifyChecksums?: boolean;
+  /** Keep all frame bytes in the table, for rewritten frames. */
+  readonly keepFrames?: boolean;
+  /** Rows per chunk. */
+  readonly rows?: number;
+  /** Called for each frame that is not replayed: evidence of what left. `tsNs` as in the table. */
+  readonly onOther?: (
+    reason: FrameReason,
+    port: number,
+    tsNs: number,
+    source: number,
+    batch: RecordBatch,
+    row: number,
+  ) => void;
+}
+
+export class Scan {
+  readonly groups = new Groups();
+  readonly variants: VariantTable;
+  /** Frames that are not replayed, by FRAME reason. */
+  readonly otherCounts = new Float64Array(FRAME_REASONS.length);
+  /** Frames with an IPv4 total length of 0 (segmentation offload), accepted. */
+  zeroLengths = 0;
+  /** Replayed frames so far. */
+  packets = 0;
+  /** All frames so far. */
+  frames = 0;
+  /** Link types that could not be understood, with the number of frames. */
+  readonly unknownLinks = new Map<number, number>();
+  private readonly capture: MergedCapture;
+  private readonly judge: FrameJudge;
+  private readonly options: ScanOptions;
+  private readonly key = new Int32Array(KEY_WORDS);
+  private readonly info = new PacketInfo();
+  /** Last variant of (group, direction), -1 none. */
+  private lastVariant = new Int32Array(2048).fill(-1);
+
+  constructor(capture: MergedCapture, judge: FrameJudge, options: ScanOptions) {
+    this.capture = capture;
+    this.judge = judge;
+    this.options = options;
+    this.variants = new VariantTable(options.usedBits);
+    this.info.acceptZeroLength = true;
+  }
+
+  /** Chunks in time order. `recycle`: give the same table each time, when the caller is done with it before it goes on. */
+  async *chunks(recycle = true): AsyncGenerator<PacketTable> {
+    let table = new PacketTable(this.options.rows);
+    for (let batch = await this.capture.next(); batch !== null; batch = await this.capture.next()) {
+      for (let row = 0; row < batch.count; ) {
+        row = this.scanRows(batch.batches, batch.source, batch.row, batch.tsNs, batch.frame, row, batch.count, table);
+        if (!table.isFull) continue;
+        yield table;
+        if (recycle) table.clear();
+        else table = new PacketTable(this.options.rows);
+      }
+    }
+    if (table.count > 0) yield table;
+  }
+
+  /** Fills the table from the merged rows [from, to) until it is full; returns the first row that is left. */
+  private scanRows(
+    batches: readonly RecordBatch[],
+    sources: Uint16Array,
+    rows: Uint32Array,
+    times: Float64Array,
+    frames: Float64Array,
+    from: number,
+    to: number,
+    table: PacketTable,
+  ): number {
+    let i = from;
+    for (; i < to && !table.isFull; i++) {
+      const source = sources[i]!;
+      const batch = batches[source]!;
+      const row = rows[i]!;
+      const reason = this.scanFrame(source, batch, row, table);
+      if (reason === FRAME.ENTERED) {
+        const at = table.count - 1;
+        table.columns.tsNs[at] = times[i]!;
+        table.columns.packet[at] = this.frames - 1;
+        table.columns.file[at] = source;
+        table.columns.frame[at] = frames[i]!;
+      } else {
+        this.otherCounts[reason]!++;
+        this.options.onOther?.(reason, this.judge.port, times[i]!, source, batch, row);
+      }
+    }
+    return i;
+  }
+
+  /** Called per frame, allocates nothing but growing tables. */
+  private scanFrame(source: number, batch: RecordBatch, row: number, table: PacketTable): FrameReason {
+    const { key, info, groups } = this;
+    const reason = this.judge.judge(source, batch, row, this.frames++);
+    if (reason !== FRAME.ENTERED) return reason;
+    if (batch.nanos[row]! < 0) return FRAME.NO_TIME;
+    const linkType = batch.linkType[row]!;
+    const { data } = batch;
+    const start = batch.dataStart[row]!;
+    const captured = batch.capturedBytes[row]!;
+    if (!extractPacket(data, start, captured, batch.originalBytes[row]!, linkType, key, info)) {
+      this.unknownLinks.set(linkType, (this.unknownLinks.get(linkType) ?? 0) + 1);
+      return FRAME.LINK_UNKNOWN;
+    }
+    key[K.in_port] = this.judge.port;
+    if (this.options.verifyChecksums === true) verifyChecksums(info, key);
+    if (info.zeroLength) this.zeroLengths++;
+    const at = table.add(key, info, linkType, this.options.keepFrames === true);
+    const group = groups.numberOf(key, info);
+    const { columns } = table;
+    columns.group[at] = group;
+    columns.direction[at] = groups.direction;
+    if (groups.isError) columns.bits[at] = columns.bits[at]! | ROW_ICMP_ERROR;
+    columns.variant[at] = this.variantOf(group * 2 + groups.direction);
+    this.packets++;
+    return FRAME.ENTERED;
+  }
+
+  private variantOf(flow: number): number {
+    if (flow >= this.lastVariant.length) {
+      const larger = new Int32Array(this.lastVariant.length * 2).fill(-1);
+      larger.set(this.lastVariant);
+      this.lastVariant = larger;
+    }
+    const variant = this.variants.intern(this.key, this.lastVariant[flow]!);
+    this.lastVariant[flow] = variant;
+    return variant;
+  }
+}
