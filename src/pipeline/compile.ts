@@ -280,7 +280,14 @@ function compileAction(action: Action): Step {
       return { type: 'writeActions', steps: stepsOf(action.actions) };
     case 'learn':
       if (action.resultDst !== null) return { type: 'unsupported', what: 'learn with result_dst' };
-      return action;
+      return withSlots(
+        action.specs.flatMap((spec) => [
+          ...('dst' in spec ? [spec.dst] : []),
+          ...(typeof spec.src === 'bigint' ? [] : [spec.src]),
+        ]),
+        () => action,
+        'learn',
+      );
     case 'bundle':
     case 'multipath':
       return { type: 'unsupported', what: `${action.type} (which member it takes hangs on OVS's hash)` };

@@ -11,9 +11,10 @@ import { CtPacket, fillCtPacket } from '../conntrack/packet.js';
 import type { CtStore } from '../conntrack/store.js';
 import { executeCt, type Tracker } from '../conntrack/tracker.js';
 import { CS_NEW, CS_TRK, K, KEY_WORDS } from '../fields/key.js';
+import { verifyChecksums } from '../packet/checksums.js';
 import { extractPacket } from '../packet/extract.js';
 import { PacketInfo } from '../packet/packetInfo.js';
-import { verifyChecksums } from '../packet/verifyChecksums.js';
+
 import type {
   ControllerEffect,
   CtClearEffect,
@@ -387,7 +388,7 @@ class PacketRun {
     const info = new PacketInfo();
     extractPacket(frame, 0, frame.length, state.originalBytes, LINK_ETHERNET, key, info);
     if (!isIp(key)) return [state];
-    if (this.where.tracker.verifyChecksums) verifyChecksums(key, info);
+    if (this.where.tracker.verifyChecksums) verifyChecksums(info, key);
     fillCtPacket(key, info, ctPacket);
     ctPacket.token = state;
     executeCt(this.where.tracker, this.where.store, state.attach, ctOpOf(effect), ctPacket, this.nowNs, view);

@@ -7,14 +7,11 @@
  * Source of all rules here: ofproto/ofproto-dpif-xlate.c of Open vSwitch 3.1.0; each method names its counterpart.
  */
 import { LookupResult } from '../classify/classifier.js';
-import { CS_TRK, FRAG_ANY, K, PORT, VLAN_CFI } from '../fields/key.js';
+import { FRAG_ANY, K, PORT, VLAN_CFI } from '../fields/key.js';
 import { NEVER } from '../util/units.js';
 import { executedActionSet } from './actionSet.js';
-import { commitEdits } from './commit.js';
-import { readSlot, readSlotNumber, type Slot, type Step, type StepOf, stepsOf, writeSlot } from './compile.js';
+import { readSlot, readSlotNumber, type Step, type StepOf, stepsOf, writeSlot } from './compile.js';
 import type {
-  Edit,
-  EditOp,
   Effect,
   Frozen,
   LabelWrite,
@@ -22,34 +19,19 @@ import type {
   MarkWrite,
   NestedStart,
   Pass,
-  StackItem,
   UnsupportedAction,
 } from './effects.js';
 import type { Group, GroupBucket, PipelineEnv, PipelinePort } from './env.js';
-import {
-  clearConntrack,
-  ETH_ARP,
-  fixVlanTpid,
-  holds,
-  isIp,
-  isMplsType,
-  isVlanType,
-  MAX_MPLS,
-  mplsCount,
-  PROTO,
-  popMpls,
-  popVlan,
-  pushMpls,
-  pushVlan,
-  swapTuple,
-  vlanCount,
-} from './flowOps.js';
+import { ETH_ARP, isIp, isMplsType, isVlanType, PROTO, popVlan, pushVlan, swapTuple } from './flowOps.js';
+import { PassPacket } from './passPacket.js';
 
 /** ofproto-dpif-xlate.c:MAX_DEPTH, MAX_RESUBMITS; 64 kB of stack and of actions. */
 const MAX_DEPTH = 64;
 const MAX_RESUBMITS = 64 * 64;
 const MAX_STACK_BYTES = 65536;
 const MAX_LIVENESS_DEPTH = 128;
+
+const TOO_MANY_LABELS = 'more MPLS labels than Open vSwitch holds';
 
 const TCP_FIN_OR_RST = 0x05;
 
@@ -75,11 +57,7 @@ class Translation {
   private readonly env: PipelineEnv;
   private readonly version: number;
   private readonly start: PassStart;
-  /** The packet as the actions have left it. */
-  private flow: Int32Array;
-  /** The packet as the datapath has it: what is committed so far ("base_flow"). */
-  private base: Int32Array;
-  private edit: Edit = null;
+  private packet: PassPacket;
   private effects: Effect[] = [];
   private readonly lookups: LookupRecord[] = [];
   private from = 0;
@@ -93,13 +71,9 @@ class Translation {
   private rule = -1;
   private depth: number;
   private resubmits: number;
-  private stack: StackItem[] = [];
-  private stackBytes = 0;
   private actionSet: Step[] = [];
   private actionSetHasGroup = false;
   private exit = false;
-  private wasMpls = false;
-  private conntracked: boolean;
   private freezing = false;
   private frozenSteps: Step[] = [];
 
@@ -107,19 +81,16 @@ class Translation {
     this.env = env;
     this.version = version;
     this.start = start;
-    this.flow = Int32Array.from(key);
-    this.base = Int32Array.from(key);
+    this.packet = new PassPacket(key);
+    this.packet.flow[K.actset_output] = PORT.UNSET;
     this.table = start.table;
     this.depth = start.depth;
     this.resubmits = start.resubmits;
-    this.flow[K.actset_output] = PORT.UNSET;
     const frozen = start.frozen;
-    if (frozen === null) {
-      this.conntracked = (key[K.ct_state]! & CS_TRK) !== 0;
-    } else {
-      this.conntracked = frozen.conntracked;
-      if (!this.conntracked) clearConntrack(this.flow);
-      for (const item of frozen.stack) this.pushStack(item);
+    if (frozen !== null) {
+      this.packet.conntracked = frozen.conntracked;
+      if (!frozen.conntracked) this.packet.clearConntrack();
+      for (const item of frozen.stack) this.packet.pushItem(item);
       this.writeActions(frozen.actionSet);
     }
   }
@@ -129,7 +100,7 @@ class Translation {
     if (frozen.length > 0) {
       this.runSteps(frozen);
     } else {
-      this.rule = this.lookup(this.table, this.flow[K.in_port]!);
+      this.rule = this.lookup(this.table, this.packet.flow[K.in_port]!);
       this.runSteps(this.stepsOfRule(this.rule));
     }
     if (this.error === null) this.finishList();
@@ -158,7 +129,8 @@ class Translation {
 
   /** ofproto-dpif.c:rule_dpif_lookup_from_table with table-miss "default" and no controller: a miss drops. */
   private lookup(table: number, inPort: number): number {
-    const { flow, found } = this;
+    const { found } = this;
+    const { flow } = this.packet;
     const keptPort = flow[K.in_port]!;
     const keptSrc = flow[K.tp_src]!;
     const keptDst = flow[K.tp_dst]!;
@@ -184,18 +156,18 @@ class Translation {
 
   /** xlate_table_action and xlate_recursively: a call, whose changes stay. */
   private runTable(inPort: number, table: number, withCt: boolean): void {
-    if (this.wasMpls) {
+    if (this.packet.wasMpls) {
       this.triggerFreeze();
       return;
     }
     if (!this.mayDescend()) return;
-    if (withCt && (this.flow[K.ct_nw_proto] === 0 || !isIp(this.flow))) return;
+    if (withCt && (this.packet.flow[K.ct_nw_proto] === 0 || !isIp(this.packet.flow))) return;
     const callerTable = this.table;
     const callerRule = this.rule;
     this.table = table;
-    if (withCt) swapTuple(this.flow);
+    if (withCt) swapTuple(this.packet.flow);
     this.rule = this.lookup(table, inPort);
-    if (withCt) swapTuple(this.flow);
+    if (withCt) swapTuple(this.packet.flow);
     const deepens = table <= callerTable ? 1 : 0;
     this.resubmits++;
     this.depth += deepens;
@@ -209,7 +181,7 @@ class Translation {
   private mayDescend(): boolean {
     if (this.depth >= MAX_DEPTH) this.error = `over max translation depth ${MAX_DEPTH}`;
     else if (this.resubmits >= MAX_RESUBMITS) this.error = `over ${MAX_RESUBMITS} resubmit actions`;
-    else if (this.stackBytes >= MAX_STACK_BYTES) this.error = 'resubmits yielded over 64 kB of stack';
+    else if (this.packet.stackBytes >= MAX_STACK_BYTES) this.error = 'resubmits yielded over 64 kB of stack';
     return this.error === null;
   }
 
@@ -220,30 +192,30 @@ class Translation {
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]!;
       if (this.error !== null) return;
-      if (this.wasMpls && !this.exit && !needsNoReparse(step)) this.triggerFreeze();
+      if (this.packet.wasMpls && !this.exit && !needsNoReparse(step)) this.triggerFreeze();
       if (this.exit) {
         if (this.freezing) this.freezeRest(steps, i);
         return;
       }
       switch (step.type) {
         case 'write':
-          this.write(step);
+          this.packet.write(step);
           break;
         case 'resubmit':
           this.runTable(
-            step.port ?? this.flow[K.in_port]!,
+            step.port ?? this.packet.flow[K.in_port]!,
             step.table === null || step.table === 255 ? this.table : step.table,
             step.withCt,
           );
           continue;
         case 'gotoTable':
-          this.runTable(this.flow[K.in_port]!, step.table, false);
+          this.runTable(this.packet.flow[K.in_port]!, step.table, false);
           continue;
         case 'output':
           this.output(step.port, null);
           break;
         case 'outputReg':
-          this.outputRegister(readSlot(this.flow, step.src));
+          this.outputRegister(readSlot(this.packet.flow, step.src));
           break;
         case 'outputTrunc':
           this.outputTruncated(step.port, step.maxLen);
@@ -255,39 +227,41 @@ class Translation {
           this.ct(step);
           break;
         case 'ctClear':
-          if (this.conntracked) {
-            this.conntracked = false;
-            clearConntrack(this.flow);
-            this.emit({ kind: 'ctClear', edit: this.edit });
+          if (this.packet.conntracked) {
+            this.packet.clearConntrack();
+            this.emit({ kind: 'ctClear', edit: this.packet.edit });
           }
           break;
         case 'move':
-          this.move(step.src, step.dst);
+          this.packet.move(step.src, step.dst);
           break;
         case 'push':
-          this.pushStack({ value: readSlot(this.flow, step.src), bytes: Math.ceil(step.src.nBits / 8) });
+          this.packet.push(step.src);
           break;
         case 'pop':
-          this.popStack(step.dst);
+          this.packet.pop(step.dst);
           break;
         case 'stripVlan':
-          popVlan(this.flow);
+          popVlan(this.packet.flow);
           break;
         case 'pushVlan':
-          pushVlan(this.flow, step.ethertype);
+          pushVlan(this.packet.flow, step.ethertype);
           break;
         case 'pushMpls':
-          this.pushMpls(step.ethertype);
+          if (!this.packet.pushMpls(step.ethertype)) this.error = TOO_MANY_LABELS;
           break;
         case 'popMpls':
-          this.popMpls(step.ethertype);
+          if (!this.packet.popMpls(step.ethertype)) this.error = TOO_MANY_LABELS;
           break;
         case 'decTtl':
-          if (!this.decrementTtl(step.ids.length)) return;
-          break;
+          if (this.packet.decrementTtl()) break;
+          for (const _ of step.ids) this.invalidTtl();
+          return;
         case 'decMplsTtl':
-          if (!this.decrementMplsTtl()) return;
-          break;
+          if (!isMplsType(this.packet.flow[K.dl_type]!)) return;
+          if (this.packet.decrementMplsTtl()) break;
+          this.invalidTtl();
+          return;
         case 'group':
           if (!this.group(step.group)) return;
           break;
@@ -295,8 +269,8 @@ class Translation {
           this.clone(step);
           break;
         case 'controller':
-          this.commit();
-          this.emit({ kind: 'controller', reason: step.reason, edit: this.edit });
+          this.packet.commit();
+          this.emit({ kind: 'controller', reason: step.reason, edit: this.packet.edit });
           if (step.pause) {
             // The controller decides how the packet goes on; what it would run is of no interest here.
             this.unsupported ??= { rule: this.rule, what: 'controller(pause)' };
@@ -304,11 +278,21 @@ class Translation {
           }
           break;
         case 'learn':
-          this.emit({ kind: 'learn', action: step, key: Int32Array.from(this.flow), edit: this.edit });
+          this.emit({ kind: 'learn', action: step, key: Int32Array.from(this.packet.flow), edit: this.packet.edit });
           break;
         case 'finTimeout':
-          if (this.rule >= 0 && this.flow[K.nw_proto] === PROTO.TCP && (this.flow[K.tcp_flags]! & TCP_FIN_OR_RST) !== 0)
-            this.emit({ kind: 'finTimeout', rule: this.rule, idle: step.idle, hard: step.hard, edit: this.edit });
+          if (
+            this.rule >= 0 &&
+            this.packet.flow[K.nw_proto] === PROTO.TCP &&
+            (this.packet.flow[K.tcp_flags]! & TCP_FIN_OR_RST) !== 0
+          )
+            this.emit({
+              kind: 'finTimeout',
+              rule: this.rule,
+              idle: step.idle,
+              hard: step.hard,
+              edit: this.packet.edit,
+            });
           break;
         case 'checkPktLarger':
           this.checkLength(step, steps.slice(i + 1));
@@ -319,7 +303,7 @@ class Translation {
         case 'clearActions':
           this.actionSet = [];
           this.actionSetHasGroup = false;
-          this.flow[K.actset_output] = PORT.UNSET;
+          this.packet.flow[K.actset_output] = PORT.UNSET;
           break;
         case 'exit':
           this.exit = true;
@@ -357,106 +341,16 @@ class Translation {
     this.effects.push(effect);
   }
 
-  /** xlate_commit_actions */
-  private commit(): void {
-    const ops: EditOp[] = [];
-    commitEdits(this.flow, this.base, ops);
-    if (ops.length > 0) this.edit = this.edit === null ? ops : [...this.edit, ...ops];
-  }
-
-  // --- fields
-
-  private write(step: StepOf<'write'>): void {
-    const { flow } = this;
-    if (!holds(flow, step.prerequisite)) return;
-    if (step.onlyTagged && (flow[K.vlan_tci]! & VLAN_CFI) === 0) return;
-    for (const { word, value, mask } of step.writes) flow[word] = (flow[word]! & ~mask) | value;
-    fixVlanTpid(flow);
-  }
-
-  /** meta-flow.c:mf_subfield_copy */
-  private move(src: Slot, dst: Slot): void {
-    const { flow } = this;
-    if (!holds(flow, dst.field.prerequisite) || !holds(flow, src.field.prerequisite)) return;
-    if (src.word >= 0 && dst.word >= 0 && !dst.addsTag) {
-      const value = (flow[src.word]! >>> src.shift) & src.mask;
-      flow[dst.word] = (flow[dst.word]! & ~(dst.mask << dst.shift)) | ((value & dst.mask) << dst.shift);
-    } else {
-      writeSlot(flow, dst, readSlot(flow, src));
-    }
-    fixVlanTpid(flow);
-  }
-
-  private pushStack(item: StackItem): void {
-    this.stack.push(item);
-    this.stackBytes += item.bytes + 1;
-  }
-
-  /** nx-match.c:nxm_execute_stack_pop: no prerequisite is asked; an empty stack changes nothing. */
-  private popStack(dst: Slot): void {
-    const item = this.stack.pop();
-    if (item === undefined) return;
-    this.stackBytes -= item.bytes + 1;
-    writeSlot(this.flow, dst, item.value & ((1n << BigInt(dst.nBits)) - 1n));
-    fixVlanTpid(this.flow);
-  }
-
-  /** compose_dec_ttl. False: the rest of this list is skipped. */
-  private decrementTtl(controllers: number): boolean {
-    const { flow } = this;
-    if (!isIp(flow)) return true;
-    if (flow[K.nw_ttl]! > 1) {
-      flow[K.nw_ttl]!--;
-      return true;
-    }
-    for (let i = 0; i < controllers; i++) this.invalidTtl();
-    return false;
-  }
-
-  /** compose_dec_mpls_ttl_action */
-  private decrementMplsTtl(): boolean {
-    const { flow } = this;
-    if (!isMplsType(flow[K.dl_type]!)) return false;
-    if ((flow[K.mpls_lse]! & 0xff) > 1) {
-      flow[K.mpls_lse]!--;
-      return true;
-    }
-    this.invalidTtl();
-    return false;
-  }
-
   private invalidTtl(): void {
-    this.commit();
-    this.emit({ kind: 'controller', reason: 'invalid_ttl', edit: this.edit });
-  }
-
-  /** compose_mpls_push_action */
-  private pushMpls(ethertype: number): void {
-    const count = mplsCount(this.flow);
-    if (count === 0) {
-      this.commit();
-    } else if (count >= MAX_MPLS) {
-      this.error = `more than ${MAX_MPLS} MPLS labels`;
-      return;
-    }
-    pushMpls(this.flow, count, ethertype, true);
-  }
-
-  /** compose_mpls_pop_action */
-  private popMpls(ethertype: number): void {
-    const count = mplsCount(this.flow);
-    if (popMpls(this.flow, count, ethertype)) {
-      if (!isMplsType(ethertype)) this.wasMpls = true;
-    } else if (count >= MAX_MPLS) {
-      this.error = `more than ${MAX_MPLS} MPLS labels`;
-    }
+    this.packet.commit();
+    this.emit({ kind: 'controller', reason: 'invalid_ttl', edit: this.packet.edit });
   }
 
   // --- outputs
 
   /** xlate_output_action */
   private output(port: number, maxLen: number | null): void {
-    const inPort = this.flow[K.in_port]!;
+    const inPort = this.packet.flow[K.in_port]!;
     switch (port) {
       case PORT.IN_PORT:
         this.send(inPort, maxLen);
@@ -475,8 +369,8 @@ class Translation {
         for (const other of this.env.ports.values()) if (other.ofport !== inPort) this.sendTo(other, null);
         break;
       case PORT.CONTROLLER:
-        this.commit();
-        this.emit({ kind: 'controller', reason: 'action', edit: this.edit });
+        this.packet.commit();
+        this.emit({ kind: 'controller', reason: 'action', edit: this.packet.edit });
         break;
       case PORT.NONE:
         break;
@@ -492,8 +386,8 @@ class Translation {
 
   /** xlate_output_trunc_action: only to ports that exist and are no patch ports. */
   private outputTruncated(port: number, maxLen: number): void {
-    const real = port === PORT.IN_PORT ? this.flow[K.in_port]! : port;
-    if (port === this.flow[K.in_port]) return;
+    const real = port === PORT.IN_PORT ? this.packet.flow[K.in_port]! : port;
+    if (port === this.packet.flow[K.in_port]) return;
     const target = this.env.ports.get(real);
     if (target === undefined || target.peer !== null) return;
     this.sendTo(target, maxLen);
@@ -507,15 +401,15 @@ class Translation {
   /** compose_output_action__ */
   private sendTo(port: PipelinePort, maxLen: number | null): void {
     if (port.noForward) return;
-    this.commit();
+    this.packet.commit();
     if (port.peer !== null)
-      this.emit({ kind: 'patch', port: port.ofport, edit: this.edit, nested: this.nestedStart() });
-    else this.emit({ kind: 'output', port: port.ofport, edit: this.edit, maxLen });
+      this.emit({ kind: 'patch', port: port.ofport, edit: this.packet.edit, nested: this.nestedStart() });
+    else this.emit({ kind: 'output', port: port.ofport, edit: this.packet.edit, maxLen });
   }
 
   private nestedStart(): NestedStart {
     return {
-      key: Int32Array.from(this.flow),
+      key: Int32Array.from(this.packet.flow),
       lookups: this.lookups.length,
       depth: this.depth,
       resubmits: this.resubmits,
@@ -524,11 +418,11 @@ class Translation {
 
   /** xlate_normal, as far as it needs no MAC table. */
   private normal(): void {
-    const { flow } = this;
+    const { flow } = this.packet;
     const tagged = (flow[K.vlan_tci]! & VLAN_CFI) !== 0;
     // "partial VLAN tag": a second tag comes to light after a pop
     if (isVlanType(flow[K.dl_type]!) && !tagged) return;
-    this.commit();
+    this.packet.commit();
     this.emit({
       kind: 'normal',
       inPort: flow[K.in_port]!,
@@ -541,7 +435,7 @@ class Translation {
       srcLow: flow[K.dl_src + 1]! >>> 0,
       dstHigh: flow[K.dl_dst]!,
       dstLow: flow[K.dl_dst + 1]! >>> 0,
-      edit: this.edit,
+      edit: this.packet.edit,
       nested: this.nestedStart(),
     });
   }
@@ -579,44 +473,34 @@ class Translation {
 
   /** xlate_group_bucket: its actions are an action set of their own; the key is as before afterwards. */
   private bucket(bucket: GroupBucket): void {
-    const keptFlow = Int32Array.from(this.flow);
-    const keptMpls = this.wasMpls;
+    const kept = this.packet.copy();
     this.depth++;
     this.runSteps(executedActionSet(stepsOf(bucket.actions)));
     this.depth--;
     if (this.freezing) this.finishFreezing();
-    this.flow = keptFlow;
-    this.wasMpls = keptMpls;
+    this.packet.flow = kept.flow;
+    this.packet.wasMpls = kept.wasMpls;
     if (this.unsupported === null) this.exit = false;
-    if (this.error?.endsWith('MPLS labels')) this.error = null;
+    if (this.error === TOO_MANY_LABELS) this.error = null;
   }
 
   // --- clone, check_pkt_larger, action set
 
   /** clone_xlate_actions: exit inside ends the outer lists too; a copy of the action set runs at its end. */
   private clone(step: StepOf<'clone'>): void {
-    const keptFlow = Int32Array.from(this.flow);
-    const keptStack = this.keepStack();
     const keptSet = this.actionSet;
     if (step.reversible) {
+      const { flow, stack, stackBytes } = this.packet.copy();
       this.runSteps(step.steps);
       this.finishList();
+      Object.assign(this.packet, { flow, stack, stackBytes });
     } else {
-      this.commit();
-      const keptConntracked = this.conntracked;
-      const keptMpls = this.wasMpls;
-      const keptBase = Int32Array.from(this.base);
-      const edit = this.edit;
-      this.emit({ kind: 'clone', effects: this.branch(step.steps), edit });
-      this.conntracked = keptConntracked;
-      this.wasMpls = keptMpls;
-      this.base = keptBase;
-      this.edit = edit;
+      this.packet.commit();
+      const kept = this.packet.copy();
+      this.emit({ kind: 'clone', effects: this.branch(step.steps), edit: kept.edit });
+      this.packet = kept;
     }
     this.actionSet = keptSet;
-    this.stack = keptStack.items;
-    this.stackBytes = keptStack.bytes;
-    this.flow = keptFlow;
   }
 
   /** Runs steps and the action set into a list of effects of its own. */
@@ -630,41 +514,21 @@ class Translation {
     return effects;
   }
 
-  private keepStack(): { items: StackItem[]; bytes: number } {
-    return { items: [...this.stack], bytes: this.stackBytes };
-  }
-
   /** xlate_check_pkt_larger: the rest of the list is translated twice, with the bit set and without. */
   private checkLength(step: StepOf<'checkPktLarger'>, rest: readonly Step[]): void {
-    this.commit();
-    const kept = {
-      flow: Int32Array.from(this.flow),
-      base: Int32Array.from(this.base),
-      stack: this.keepStack(),
-      set: this.actionSet,
-      mpls: this.wasMpls,
-      conntracked: this.conntracked,
-      edit: this.edit,
-    };
-    const restore = () => {
-      this.flow = Int32Array.from(kept.flow);
-      this.base = Int32Array.from(kept.base);
-      this.stack = [...kept.stack.items];
-      this.stackBytes = kept.stack.bytes;
-      this.wasMpls = kept.mpls;
-      this.conntracked = kept.conntracked;
-      this.edit = kept.edit;
-    };
-    writeSlot(this.flow, step.dst, 1n);
+    this.packet.commit();
+    const kept = this.packet.copy();
+    const keptSet = this.actionSet;
+    writeSlot(this.packet.flow, step.dst, 1n);
     const larger = this.branch(rest);
-    restore();
+    this.packet = kept.copy();
     const exit = this.exit;
     if (this.unsupported === null) this.exit = false;
     // The set was cleared by its execution in the first branch, as in OVS, and is back only after both.
-    writeSlot(this.flow, step.dst, 0n);
+    writeSlot(this.packet.flow, step.dst, 0n);
     const notLarger = this.branch(rest);
-    restore();
-    this.actionSet = kept.set;
+    this.packet = kept;
+    this.actionSet = keptSet;
     this.exit = exit || this.unsupported !== null;
     this.emit({ kind: 'length', bytes: step.pktLen, larger, notLarger, edit: kept.edit });
   }
@@ -674,9 +538,9 @@ class Translation {
     if (!this.actionSetHasGroup) {
       for (const step of steps) {
         if (step.type === 'output') {
-          this.flow[K.actset_output] = step.port;
+          this.packet.flow[K.actset_output] = step.port;
         } else if (step.type === 'group') {
-          this.flow[K.actset_output] = PORT.UNSET;
+          this.packet.flow[K.actset_output] = PORT.UNSET;
           this.actionSetHasGroup = true;
           break;
         }
@@ -696,10 +560,10 @@ class Translation {
 
   /** compose_conntrack_action */
   private ct(step: StepOf<'ct'>): void {
-    const { flow } = this;
+    const { flow } = this.packet;
     const { action } = step;
     const zone = typeof step.zone === 'number' ? step.zone : readSlotNumber(flow, step.zone) & 0xffff;
-    this.commit();
+    this.packet.commit();
     this.runSteps(step.exec);
     if (action.table !== null && this.actionSet.length > 0) {
       // ovs-vswitchd aborts on an assertion: ofproto-dpif-rid.c:recirc_alloc_id__
@@ -717,24 +581,11 @@ class Translation {
       nat: action.nat,
       alg: action.alg,
       table: action.table,
-      ...this.recirculationStart(),
-      frozen: { stack: [...this.stack], steps: [], actionSet: [], conntracked: true, table: action.table ?? 0 },
-      edit: this.edit,
+      ...this.packet.recirculationStart(),
+      frozen: { stack: [...this.packet.stack], steps: [], actionSet: [], conntracked: true, table: action.table ?? 0 },
+      edit: this.packet.edit,
     });
-    clearConntrack(flow);
-    this.conntracked = false;
-  }
-
-  /**
-   * The key of a recirculated packet: metadata as here, headers as the datapath has them. They have to be parsed anew if tags or
-   * labels came or went so that the key does not show what a parser would see (one tag, nothing below MPLS).
-   */
-  private recirculationStart(): { key: Int32Array; reparse: boolean } {
-    const key = Int32Array.from(this.flow);
-    key.set(this.base.subarray(K.dl_src, K.PACKET_END), K.dl_src);
-    const hidden = isVlanType(this.base[K.dl_type]!) || vlanCount(this.base) > 1;
-    const reparse = this.edit?.some((op) => op.op.endsWith('Mpls') || (op.op !== 'set' && hidden)) ?? false;
-    return { key, reparse };
+    this.packet.clearConntrack();
   }
 
   /** ctx_trigger_freeze */
@@ -777,18 +628,18 @@ class Translation {
 
   /** finish_freezing */
   private finishFreezing(): void {
-    this.commit();
+    this.packet.commit();
     this.emit({
       kind: 'recirc',
-      ...this.recirculationStart(),
+      ...this.packet.recirculationStart(),
       frozen: {
-        stack: [...this.stack],
+        stack: [...this.packet.stack],
         steps: this.frozenSteps,
         actionSet: this.actionSet,
-        conntracked: this.conntracked,
+        conntracked: this.packet.conntracked,
         table: 0,
       },
-      edit: this.edit,
+      edit: this.packet.edit,
     });
     this.freezing = false;
     this.frozenSteps = [];

@@ -4,7 +4,7 @@
  * as far as they go.
  */
 import { K } from '../fields/key.js';
-import { crc32c } from './crc32c.js';
+import { crc32c } from '../util/crc32.js';
 import type { Edit, EditOp } from './effects.js';
 import { ETH_ARP, ETH_IP, ETH_IPV6, isMplsType, isVlanType, PROTO } from './flowOps.js';
 
@@ -285,9 +285,9 @@ function setTransport(bytes: Uint8Array, proto: number, l4: number, size: number
 function setSctpPort(bytes: Uint8Array, l4: number, size: number, at: number, value: number): void {
   const old = get32(bytes, l4 + 8);
   put32(bytes, l4 + 8, 0);
-  const before = swap32(crc32c(bytes, l4, l4 + size));
+  const before = swap32(crc32c(bytes.subarray(l4, l4 + size)));
   put16(bytes, at, value);
-  const after = swap32(crc32c(bytes, l4, l4 + size));
+  const after = swap32(crc32c(bytes.subarray(l4, l4 + size)));
   put32(bytes, l4 + 8, old ^ before ^ after);
 }
 
