@@ -93,8 +93,8 @@ export function formatIpv4(value: bigint): string {
   return `${bits >>> 24}.${(bits >>> 16) & 255}.${(bits >>> 8) & 255}.${bits & 255}`;
 }
 
-/** Decimal octet without leading zeros, at most 255, as inet_pton asks; null: something else. */
-function strictIpv4(text: string): number | null {
+/** Four decimal octets without leading zeros, at most 255, as inet_pton asks; null: something else. */
+export function strictIpv4(text: string): number | null {
   const parts = text.split('.');
   if (parts.length !== 4) return null;
   let value = 0;

@@ -205,6 +205,11 @@ const VALUE_MASKS: Readonly<Record<string, bigint>> = {
   nw_tos: 0xfcn,
   arp_op: 0xffn,
   ct_state: 0xffn,
+  // Whole bytes in struct flow_tnl, though fewer bits mean something.
+  tun_erspan_idx: 0xffff_ffffn,
+  tun_erspan_ver: 0xffn,
+  tun_erspan_dir: 0xffn,
+  tun_erspan_hwid: 0xffn,
 };
 
 function parseRow(row: string, id: number): Field {

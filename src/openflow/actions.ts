@@ -33,8 +33,11 @@ export type LearnSpec =
   | { readonly kind: 'output'; readonly src: SubField };
 
 export type Action =
-  /** Port in the 16-bit space, reserved ports of fields/key.ts:PORT included. */
-  | { readonly type: 'output'; readonly port: number }
+  /**
+   * Port in the 16-bit space, reserved ports of fields/key.ts:PORT included. `maxLen`: only to PORT.CONTROLLER, bytes to
+   * send (`controller`, `controller:128` are this, not type 'controller', as in OVS); absent: 65535.
+   */
+  | { readonly type: 'output'; readonly port: number; readonly maxLen?: number }
   | { readonly type: 'outputReg'; readonly src: SubField; readonly maxLen: number }
   | { readonly type: 'outputTrunc'; readonly port: number; readonly maxLen: number }
   | {
@@ -78,6 +81,7 @@ export type Action =
   | { readonly type: 'setMplsLabel'; readonly label: number }
   | { readonly type: 'setMplsTc'; readonly tc: number }
   | { readonly type: 'setMplsTtl'; readonly ttl: number }
+  /** `ids` empty: plain `dec_ttl`, to controller 0. */
   | { readonly type: 'decTtl'; readonly ids: readonly number[] }
   | { readonly type: 'decMplsTtl' }
   | { readonly type: 'decNshTtl' }
@@ -92,7 +96,8 @@ export type Action =
   | { readonly type: 'move'; readonly src: SubField; readonly dst: SubField }
   | { readonly type: 'push'; readonly src: SubField }
   | { readonly type: 'pop'; readonly dst: SubField }
-  | { readonly type: 'setTunnel'; readonly id: bigint }
+  /** `wide`: came as set_tunnel64. */
+  | { readonly type: 'setTunnel'; readonly id: bigint; readonly wide?: boolean }
   /** `port` null: the current in_port. `table` null or 255: the current table. `withCt`: resubmit(,t,ct). */
   | { readonly type: 'resubmit'; readonly port: number | null; readonly table: number | null; readonly withCt: boolean }
   | {
@@ -152,6 +157,8 @@ export type Action =
       readonly nat: NatSpec | null;
       /** Only setField and move on ct_mark and ct_label. */
       readonly exec: readonly Action[];
+      /** Where `nat` stands among `exec`, which only the text shows; absent: first, as nearly always. */
+      readonly natAt?: number;
     }
   | { readonly type: 'ctClear' }
   | { readonly type: 'clone'; readonly actions: readonly Action[] }
