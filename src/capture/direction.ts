@@ -116,15 +116,19 @@ export class FrameJudge {
     const linkType = batch.linkType[row]!;
     const start = batch.dataStart[row]!;
     const end = start + batch.capturedBytes[row]!;
-    const offset = sourceMacOffset(linkType, data, start, end);
-    const mac = offset < 0 ? NONE : readMac(data, start + offset);
     let port = this.portOfInterface(source, batch.iface[row]!);
     if (port === NONE) port = this.byIndex.get(cookedInterface(linkType, data, start, end), NONE);
     const isPlaceKnown = port !== NONE;
-    if (port === NONE && mac !== NONE) port = this.named.get(mac, NONE);
+    if (isPlaceKnown && this.mode === 'all') {
+      this.port = port;
+      return FRAME.ENTERED;
+    }
+    const mac = readSourceMac(linkType, data, start, end);
+    if (port === NONE) port = this.named.get(mac, NONE);
     if (port === SEVERAL) port = NONE;
     this.port = port;
-    if (this.mode === 'all') return port === NONE ? FRAME.PORT_UNKNOWN : FRAME.ENTERED;
+    if (port === NONE && this.mode === 'all') return FRAME.PORT_UNKNOWN;
+    if (this.mode === 'all') return FRAME.ENTERED;
     const isInternal = isPlaceKnown && this.internal[port] === 1;
     const inbound = isInternal ? 2 : 1;
     const direction = batch.direction[row]!;
@@ -173,7 +177,11 @@ export class FrameJudge {
   }
 }
 
-function readMac(data: Uint8Array, at: number): number {
+/** 48 bits as a number; -1: there is none. */
+function readSourceMac(linkType: number, data: Uint8Array, start: number, end: number): number {
+  const offset = sourceMacOffset(linkType, data, start, end);
+  if (offset < 0) return NONE;
+  const at = start + offset;
   const high = (data[at]! << 8) | data[at + 1]!;
   const low = (data[at + 2]! << 24) | (data[at + 3]! << 16) | (data[at + 4]! << 8) | data[at + 5]!;
   return high * 0x1_0000_0000 + (low >>> 0);

@@ -173,7 +173,7 @@ export class PacketTable {
 
   /**
    * Called per packet of a walk: key and info as the extraction gave them, as far as `variants` says that anything looks
-   * at them. Frame bytes are there for rows that keep them; for others `info.capturedBytes` is 0.
+   * at them. The flow's tuple comes from its group, the rest from its variant. Frame bytes are there for rows that keep them; for others `info.capturedBytes` is 0.
    */
   load(row: number, variants: VariantTable, key: Int32Array, info: PacketInfo): void {
     const { columns } = this;
@@ -181,7 +181,7 @@ export class PacketTable {
     info.acceptZeroLength = (bits & ROW_ZERO_LENGTH) !== 0;
     if (columns.keptAt[row]! >= 0) this.loadKept(row, key, info);
     else this.loadPlain(row, info);
-    variants.load(columns.variant[row]!, key);
+    variants.load(columns.variant[row]!, columns.group[row]!, columns.direction[row]!, key);
     key[K.tcp_flags] = columns.tcpFlags[row]!;
     info.l3ChecksumOk = (bits & ROW_BAD_L3_CHECKSUM) === 0;
     info.l4ChecksumOk = (bits & ROW_BAD_L4_CHECKSUM) === 0;

@@ -21,6 +21,13 @@ const WIDE_WORDS = 10;
 const TAG_IPV6 = 0x100;
 const TAG_NO_IP = 0x200;
 
+/** How much of a packet's header its group says: nothing (no IP, ICMP errors, later fragments), or the tuple. */
+export const TUPLE_NONE = 0;
+/** Addresses and protocol. */
+export const TUPLE_ADDRESSES = 1;
+/** Ports too. */
+export const TUPLE_PORTS = 2;
+
 /** The endpoints of a group: what a report names. The "lower" endpoint comes first. */
 export interface GroupEndpoints {
   readonly kind: 'ipv4' | 'ipv6' | 'other';
@@ -42,6 +49,8 @@ export class Groups {
   direction = 0;
   /** The last packet was an ICMP error that was put into the group of its inner packet. */
   isError = false;
+  /** How much of the last packet's header the group says: TUPLE_*. */
+  mode = TUPLE_NONE;
   private readonly narrow = new WordTable(IPV4_WORDS);
   private readonly wide = new WordTable(WIDE_WORDS);
   private readonly numberOfNarrow = new GrowingNumbers();
@@ -58,25 +67,52 @@ export class Groups {
   /** Called per packet, allocates nothing but growing tables. `key` needs its in_port. Sets `direction` and `isError`. */
   numberOf(key: Int32Array, info: PacketInfo): number {
     this.isError = false;
+    this.mode = TUPLE_NONE;
     if (info.l4Offset < 0) return this.numberWithoutIp(key);
     const proto = key[K.nw_proto]!;
     const fragment = key[K.nw_frag]!;
     if (fragment & FRAG_LATER) return this.numberOfLaterFragment(key, info);
     let source = 0;
     let target = 0;
+    let mode = TUPLE_ADDRESSES;
     if (proto === IP_TCP || proto === IP_UDP || proto === IP_SCTP) {
       source = key[K.tp_src]!;
       target = key[K.tp_dst]!;
+      mode = TUPLE_PORTS;
     } else if (proto === IP_ICMP || proto === IP_ICMPV6) {
       if (isIcmpError(key) && fragment === 0 && extractInner(info, key, this.inner)) return this.numberOfInner();
       source = target = info.icmpId;
     }
+    this.mode = mode;
     const group =
       key[K.dl_type] === ETH_IPV4
         ? this.numberIpv4(key[K.nw_src]!, key[K.nw_dst]!, source, target, proto)
         : this.numberIpv6(key, K.ipv6_src, key, K.ipv6_dst, source, target, proto);
     if (fragment & FRAG_ANY) this.rememberFragment(key, info, group);
     return group;
+  }
+
+  /** Writes what the group says of a packet into its key, seen from `direction`. `mode`: that of its variant. */
+  loadTuple(group: number, direction: number, mode: number, key: Int32Array): void {
+    if (mode === TUPLE_NONE) return;
+    const entry = this.entryOf.get(group);
+    const isIpv4 = entry >= 0;
+    const { words } = isIpv4 ? this.narrow : this.wide;
+    const at = isIpv4 ? entry * IPV4_WORDS : ~entry * WIDE_WORDS;
+    if (isIpv4) {
+      key[K.nw_src] = words[at + direction]!;
+      key[K.nw_dst] = words[at + 1 - direction]!;
+    } else {
+      for (let i = 0; i < 4; i++) {
+        key[K.ipv6_src + i] = words[at + direction * 4 + i]!;
+        key[K.ipv6_dst + i] = words[at + (1 - direction) * 4 + i]!;
+      }
+    }
+    const ports = words[at + (isIpv4 ? 2 : 8)]!;
+    key[K.nw_proto] = words[at + (isIpv4 ? 3 : 9)]! & 0xff;
+    if (mode !== TUPLE_PORTS) return;
+    key[K.tp_src] = direction === 0 ? ports >>> 16 : ports & 0xffff;
+    key[K.tp_dst] = direction === 0 ? ports & 0xffff : ports >>> 16;
   }
 
   endpoints(group: number): GroupEndpoints {

@@ -58,7 +58,7 @@ export class Scan {
     this.capture = capture;
     this.judge = judge;
     this.options = options;
-    this.variants = new VariantTable(options.usedBits);
+    this.variants = new VariantTable(options.usedBits, this.groups);
     this.info.acceptZeroLength = true;
   }
 
@@ -142,7 +142,7 @@ export class Scan {
       larger.set(this.lastVariant);
       this.lastVariant = larger;
     }
-    const variant = this.variants.intern(this.key, this.lastVariant[flow]!);
+    const variant = this.variants.intern(this.key, this.groups.mode, this.lastVariant[flow]!);
     this.lastVariant[flow] = variant;
     return variant;
   }

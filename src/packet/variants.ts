@@ -1,10 +1,14 @@
 /**
- * Header variants: packets that no rule, no action, no ct() and no NORMAL can tell apart by their header get one number.
- * The caller says which bits of the key anything looks at, in any version; packets whose masked keys are equal share the
- * variant, so a verdict found for one holds for all of them. Per variant only the words with a used bit are stored.
+ * Header variants: packets of one flow (group and direction) that no rule, no action, no ct() and no NORMAL can tell apart
+ * by their header have the same number, so a verdict found for one holds for the others. The caller says which bits of the
+ * key anything looks at, in any version.
+ *
+ * What the group already says (addresses, protocol, ports) is not part of a variant. So there are few of them, one per
+ * combination of ingress port, MACs, tags and the like, and they stay in the cache however many connections there are.
  */
 import { K, KEY_WORDS } from '../fields/key.js';
 import { WordTable } from '../util/wordTable.js';
+import { type Groups, TUPLE_ADDRESSES, TUPLE_NONE, TUPLE_PORTS } from './groups.js';
 import { ETH_IPV4, ETH_IPV6 } from './protocols.js';
 
 /** Words that extraction leaves 0 for every packet with this ethertype: they need not be looked at. */
@@ -19,9 +23,12 @@ function range(from: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => from + i);
 }
 
-/** Bits that conntrack reads beside the rules: ethertype, addresses, protocol, fragment, ports or ICMP type and code. */
+/**
+ * Bits that conntrack reads beside the rules: ethertype, addresses, protocol, fragment, ports or ICMP type and code.
+ * (TCP flags have a column of their own.)
+ */
 export function addConntrackBits(usedBits: Int32Array): void {
-  addWords(usedBits, [K.dl_type, K.nw_src, K.nw_dst, K.nw_proto, K.nw_frag, K.tp_src, K.tp_dst, K.tcp_flags]);
+  addWords(usedBits, [K.dl_type, K.nw_src, K.nw_dst, K.nw_proto, K.nw_frag, K.tp_src, K.tp_dst]);
   addWords(usedBits, [...range(K.ipv6_src, 4), ...range(K.ipv6_dst, 4)]);
 }
 
@@ -35,30 +42,42 @@ function addWords(usedBits: Int32Array, words: readonly number[]): void {
   for (const word of words) usedBits[word] = -1;
 }
 
+const ADDRESS_WORDS = new Set([K.nw_src, K.nw_dst, K.nw_proto, ...range(K.ipv6_src, 4), ...range(K.ipv6_dst, 4)]);
+const PORT_WORDS = new Set<number>([K.tp_src, K.tp_dst]);
+
 export class VariantTable {
   /** Indices of the key's words that are stored, ascending. */
-  readonly usedWords: Int32Array;
+  private readonly usedWords: Int32Array;
   private readonly masks: Int32Array;
+  /** One word more than used words, the last: the tuple mode. */
   private readonly table: WordTable;
   private readonly scratch: Int32Array;
-  /** Positions in `usedWords` that can differ from 0, by ethertype. */
-  private readonly forIpv4: Int32Array;
-  private readonly forIpv6: Int32Array;
-  private readonly forOthers: Int32Array;
+  /** Positions in `usedWords` to look at, by tuple mode: of IPv4, of IPv6 packets, of all others. */
+  private readonly ofIpv4: Int32Array[];
+  private readonly ofIpv6: Int32Array[];
+  private readonly ofOthers: Int32Array;
+
+  private readonly groups: Groups;
 
   /** `usedBits`: KEY_WORDS masks. in_port and dl_type are always used. */
-  constructor(usedBits: Int32Array) {
+  constructor(usedBits: Int32Array, groups: Groups) {
+    this.groups = groups;
     const isPacketWord = (word: number) => word === K.in_port || (word >= K.dl_src && word < K.PACKET_END);
     const words = range(0, KEY_WORDS).filter((word) => isPacketWord(word) && usedBits[word] !== 0);
     const used = [...new Set([...words, K.in_port, K.dl_type])].sort((a, b) => a - b);
     this.usedWords = Int32Array.from(used);
     this.masks = Int32Array.from(used, (word) => (word === K.in_port || word === K.dl_type ? -1 : usedBits[word]!));
-    this.table = new WordTable(used.length);
-    this.scratch = new Int32Array(used.length);
-    const positions = used.map((_, i) => i);
-    this.forIpv4 = Int32Array.from(positions.filter((i) => !ZERO_FOR_IPV4.has(used[i]!)));
-    this.forIpv6 = Int32Array.from(positions.filter((i) => !ZERO_FOR_IPV6.has(used[i]!)));
-    this.forOthers = Int32Array.from(positions);
+    this.table = new WordTable(used.length + 1);
+    this.scratch = new Int32Array(used.length + 1);
+    const byMode = (zero: ReadonlySet<number>) =>
+      [TUPLE_NONE, TUPLE_ADDRESSES, TUPLE_PORTS].map((mode) => {
+        const isInGroup = (word: number) =>
+          (mode >= TUPLE_ADDRESSES && ADDRESS_WORDS.has(word)) || (mode === TUPLE_PORTS && PORT_WORDS.has(word));
+        return Int32Array.from(used.keys()).filter((i) => !zero.has(used[i]!) && !isInGroup(used[i]!));
+      });
+    this.ofIpv4 = byMode(ZERO_FOR_IPV4);
+    this.ofIpv6 = byMode(ZERO_FOR_IPV6);
+    this.ofOthers = byMode(new Set())[TUPLE_NONE]!;
   }
 
   get count(): number {
@@ -66,40 +85,45 @@ export class VariantTable {
   }
 
   /**
-   * Called per packet, allocates nothing but growing tables. `guess`: a variant that it probably is (the last of its
-   * group and direction), or -1; a right guess saves the hash.
+   * Called per packet, allocates nothing but growing tables. `mode`: what the packet's group says. `guess`: a variant that
+   * it probably is (the last of its flow), or -1; a right guess saves the hash.
    */
-  intern(key: Int32Array, guess: number): number {
+  intern(key: Int32Array, mode: number, guess: number): number {
     const type = key[K.dl_type]!;
-    const positions = type === ETH_IPV4 ? this.forIpv4 : type === ETH_IPV6 ? this.forIpv6 : this.forOthers;
-    if (guess >= 0 && this.isVariant(key, guess, positions)) return guess;
+    const positions = type === ETH_IPV4 ? this.ofIpv4[mode]! : type === ETH_IPV6 ? this.ofIpv6[mode]! : this.ofOthers;
+    if (guess >= 0 && this.isVariant(key, mode, guess, positions)) return guess;
     const { scratch, usedWords, masks } = this;
     scratch.fill(0);
     for (let i = 0; i < positions.length; i++) {
       const position = positions[i]!;
       scratch[position] = key[usedWords[position]!]! & masks[position]!;
     }
+    scratch[usedWords.length] = mode;
     return this.table.intern(scratch);
   }
 
   /** The positions hold the ethertype, so a variant of another family is never taken for this one. */
-  private isVariant(key: Int32Array, variant: number, positions: Int32Array): boolean {
+  private isVariant(key: Int32Array, mode: number, variant: number, positions: Int32Array): boolean {
     const { usedWords, masks } = this;
-    const { words } = this.table;
-    const at = variant * usedWords.length;
+    const { words, width } = this.table;
+    const at = variant * width;
     for (let i = 0; i < positions.length; i++) {
       const position = positions[i]!;
       if (words[at + position] !== (key[usedWords[position]!]! & masks[position]!)) return false;
     }
-    return true;
+    return words[at + usedWords.length] === mode;
   }
 
-  /** Writes the variant's packet words and in_port into the key; bits that nothing uses are 0. */
-  load(variant: number, key: Int32Array): void {
+  /**
+   * Writes the packet words and in_port of a packet into the key, from its variant and its flow. Bits that nothing uses
+   * may be 0.
+   */
+  load(variant: number, group: number, direction: number, key: Int32Array): void {
     const { usedWords } = this;
-    const { words } = this.table;
+    const { words, width } = this.table;
     key.fill(0, K.dl_src, K.PACKET_END);
-    const at = variant * usedWords.length;
+    const at = variant * width;
     for (let i = 0; i < usedWords.length; i++) key[usedWords[i]!] = words[at + i]!;
+    this.groups.loadTuple(group, direction, words[at + usedWords.length]!, key);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Interns keys of a fixed number of 32-bit words: equal keys get the same dense number, numbers go by first appearance.
- * Open addressing over (hash, number) pairs, linear probing, doubled at half full; the words are touched only where the
+ * Open addressing over (hash, number) pairs, linear probing, four times as large at half full; the words are touched only where the
  * hash agrees. Keys may come from outside: the hash starts from a secret seed.
  */
 import { HASH_SEED } from './hashSeed.js';
@@ -69,8 +69,8 @@ export class WordTable {
 
   private grow(): void {
     const old = this.slots;
-    this.slots = new Int32Array(old.length * 2);
-    this.mask = old.length - 1;
+    this.slots = new Int32Array(old.length * 4);
+    this.mask = old.length * 2 - 1;
     for (let i = 0; i < old.length; i += 2) {
       if (old[i + 1] === 0) continue;
       let slot = old[i]! & this.mask;

@@ -1,0 +1,152 @@
+/** The packet table gives back what was put in; groups and variants number what belongs together. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { K, KEY_WORDS } from '../src/fields/key.js';
+import { verifyChecksums } from '../src/packet/checksums.js';
+import { PacketTable } from '../src/packet/columns.js';
+import { extractPacket } from '../src/packet/extract.js';
+import { Groups } from '../src/packet/groups.js';
+import { PacketInfo } from '../src/packet/packetInfo.js';
+import { GroupOrder } from '../src/packet/sort.js';
+import { VariantTable } from '../src/packet/variants.js';
+
+const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
+
+const A = '0a000001';
+const B = '0a000002';
+const ETHERNET = '020000000002 020000000001';
+
+function ipv4(proto: number, src: string, dst: string, body: string, fragment = '0000'): Uint8Array {
+  const length = (20 + body.replaceAll(' ', '').length / 2).toString(16).padStart(4, '0');
+  const protocol = proto.toString(16).padStart(2, '0');
+  return hex(`${ETHERNET} 0800 4500 ${length} 1234 ${fragment} 40 ${protocol} 0000 ${src} ${dst} ${body}`);
+}
+
+const tcp = (src: string, dst: string, sport: string, dport: string, flags: string, options = '') => {
+  const words = (5 + options.length / 8).toString(16);
+  return ipv4(6, src, dst, `${sport} ${dport} 00000064 000000c8 ${words}0${flags} 1000 0000 0000 ${options}`);
+};
+
+class Fixture {
+  readonly key = new Int32Array(KEY_WORDS);
+  readonly info = new PacketInfo();
+  readonly groups = new Groups();
+  readonly variants: VariantTable;
+  readonly table = new PacketTable(64);
+
+  constructor() {
+    const usedBits = new Int32Array(KEY_WORDS);
+    usedBits.fill(-1, K.dl_src, K.PACKET_END);
+    this.variants = new VariantTable(usedBits, this.groups);
+  }
+
+  add(frame: Uint8Array, inPort = 1): { group: number; direction: number; variant: number } {
+    const { key, info, groups, table, variants } = this;
+    extractPacket(frame, 0, frame.length, frame.length, 1, key, info);
+    key[K.in_port] = inPort;
+    const row = table.add(key, info, 1, false);
+    const group = groups.numberOf(key, info);
+    const { direction } = groups;
+    const variant = variants.intern(key, groups.mode, -1);
+    Object.assign(table.columns.group, { [row]: group });
+    Object.assign(table.columns.direction, { [row]: direction });
+    Object.assign(table.columns.variant, { [row]: variant });
+    return { group, direction, variant };
+  }
+}
+
+const IDS_ICMP_ERROR = `0301 0000 00000000 4500 001c 0001 0000 40 11 0000 ${A} ${B} 1000 0035 0008 0000`;
+
+const FRAMES: Record<string, Uint8Array> = {
+  'TCP segment': tcp(A, B, '1000', '0050', '10'),
+  'SYN with options': tcp(A, B, '1000', '0050', '02', '020405b4010303070402080a'.padEnd(32, '0')),
+  SACK: tcp(A, B, '1000', '0050', '10', '0101050a0000006400000074'),
+  UDP: ipv4(17, A, B, '1000 0035 0008 1234'),
+  'UDP with a wrong length': ipv4(17, A, B, '1000 0035 0040 1234'),
+  ping: ipv4(1, A, B, '0800 0000 beef 0001'),
+  'ICMP error': ipv4(1, B, A, IDS_ICMP_ERROR),
+  GRE: ipv4(47, A, B, '0000 0800 00000000'),
+  'later fragment': ipv4(17, A, B, '0102030405060708', '0003'),
+  'bad IPv4 header': hex(`${ETHERNET} 0800 4400 0014 1234 0000 40 06 0000 ${A} ${B}`),
+  ARP: hex(`${ETHERNET} 0806 0001 0800 0604 0001 020000000001 ${A} 000000000000 ${B}`),
+  LLC: hex(`${ETHERNET} 0026 4242 03 0000`),
+  'short frame': hex('0200'),
+};
+
+for (const [name, frame] of Object.entries(FRAMES)) {
+  test(`a row of the packet table gives back key and numbers: ${name}`, () => {
+    const f = new Fixture();
+    f.add(FRAMES['TCP segment']!);
+    f.add(frame);
+    const key = new Int32Array(KEY_WORDS).fill(-1, K.dl_src, K.PACKET_END);
+    const info = new PacketInfo();
+    f.table.load(1, f.variants, key, info);
+    assert.deepEqual([...key.subarray(K.dl_src, K.PACKET_END)], [...f.key.subarray(K.dl_src, K.PACKET_END)]);
+    assert.equal(key[K.in_port], 1);
+    const numbers = ({ data: _, start: __, capturedBytes: ___, acceptZeroLength: ____, ...rest }: PacketInfo) => rest;
+    assert.deepEqual(numbers(info), numbers(f.info));
+  });
+}
+
+test('both directions of a connection are one group, whatever the port', () => {
+  const f = new Fixture();
+  const there = f.add(tcp(A, B, '1000', '0050', '02'), 1);
+  const back = f.add(tcp(B, A, '0050', '1000', '12'), 2);
+  const other = f.add(tcp(A, B, '1001', '0050', '02'), 1);
+  assert.deepEqual([there.group, back.group, other.group], [0, 0, 1]);
+  assert.notEqual(there.direction, back.direction);
+  assert.equal(there.variant, other.variant);
+});
+
+test('an ICMP error is in the group of the packet that it is about, against its direction', () => {
+  const f = new Fixture();
+  const asked = f.add(ipv4(17, A, B, '1000 0035 0008 0000'));
+  const error = f.add(ipv4(1, B, A, IDS_ICMP_ERROR));
+  assert.equal(error.group, asked.group);
+  assert.notEqual(error.direction, asked.direction);
+});
+
+test('a later fragment is in the group of its first, and alone in one without ports', () => {
+  const f = new Fixture();
+  const lost = f.add(ipv4(17, A, B, '0102030405060708', '0003'));
+  const first = f.add(ipv4(17, A, B, '1000 0035 0020 0000', '2000'));
+  const later = f.add(ipv4(17, A, B, '0102030405060708', '0003'));
+  assert.equal(later.group, first.group);
+  assert.notEqual(lost.group, first.group);
+});
+
+test('groups name their endpoints', () => {
+  const f = new Fixture();
+  f.add(tcp(B, A, '0050', '1000', '02'));
+  const end = f.groups.endpoints(0);
+  assert.deepEqual(
+    { ...end },
+    { kind: 'ipv4', proto: 6, low: [0x0a000001], high: [0x0a000002], lowPort: 0x1000, highPort: 0x50, inPort: 0 },
+  );
+});
+
+test('a chunk is sorted by group, time order kept inside', () => {
+  const order = new GroupOrder(8);
+  const group = Uint32Array.from([7, 3, 7, 7, 3, 9, 0, 0]);
+  for (let again = 0; again < 2; again++) {
+    order.sort(group, 6, 10);
+    assert.equal(order.count, 3);
+    assert.deepEqual([...order.groups.subarray(0, 3)], [7, 3, 9]);
+    assert.deepEqual([...order.starts.subarray(0, 4)], [0, 3, 5, 6]);
+    assert.deepEqual([...order.rows.subarray(0, 6)], [0, 2, 3, 1, 4, 5]);
+  }
+});
+
+test('wrong checksums are found, missing ones of UDP over IPv4 are not wrong', () => {
+  const f = new Fixture();
+  // IPv4 header sum 0x66cf is right for: 45 00 00 1c 00 00 00 00 40 11, 10.0.0.1 -> 10.0.0.2
+  const frame = hex(`${ETHERNET} 0800 4500 001c 0000 0000 40 11 66cf ${A} ${B} 1000 0035 0008 0000`);
+  const check = (bytes: Uint8Array) => {
+    extractPacket(bytes, 0, bytes.length, bytes.length, 1, f.key, f.info);
+    verifyChecksums(f.info, f.key);
+    return [f.info.l3ChecksumOk, f.info.l4ChecksumOk];
+  };
+  assert.deepEqual(check(frame), [true, true]);
+  assert.deepEqual(check(frame.with(24, 0x67)), [false, true]);
+  assert.deepEqual(check(frame.with(40, 0x12)), [true, false]);
+});
