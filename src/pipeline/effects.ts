@@ -18,7 +18,9 @@ export type EditOp =
   | { readonly op: 'pushMpls'; readonly ethertype: number; readonly lse: number }
   /** `ethertype`: what follows the popped entry. */
   | { readonly op: 'popMpls'; readonly ethertype: number }
-  | { readonly op: 'setMpls'; readonly lse: number };
+  | { readonly op: 'setMpls'; readonly lse: number }
+  /** The same in the packet that an ICMP error quotes; NAT only. */
+  | { readonly op: 'setInner'; readonly word: number; readonly value: number };
 
 /**
  * How the frame differs from the one that the pass started with, to be done in order (rewrite.ts:rewriteFrame); null: not at all.

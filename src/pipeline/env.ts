@@ -24,6 +24,8 @@ export interface PipelinePort {
 
 export interface GroupBucket {
   readonly actions: readonly Action[];
+  /** select: 0 is never chosen. */
+  readonly weight: number;
   readonly watchPort: number | null;
   readonly watchGroup: number | null;
 }

@@ -1,8 +1,10 @@
 /** Between a pass's ct effect and the tracker: operations, views, and what NAT changes in the frame. */
 import { type CtOp, type CtView, makeNatOp } from '../conntrack/action.js';
+import type { CtPacket } from '../conntrack/packet.js';
+import type { CtTuple } from '../conntrack/tuple.js';
 import { FRAG_LATER, K } from '../fields/key.js';
 import type { CtEffect, EditOp } from './effects.js';
-import { ETH_IP } from './flowOps.js';
+import { ETH_IP, PROTO } from './flowOps.js';
 import { ENTRY, type PassStart } from './pass.js';
 import type { CtSeen } from './verdict.js';
 
@@ -66,6 +68,21 @@ export function natEdits(before: Int32Array, after: Int32Array): EditOp[] {
     word,
     value: after[word]!,
   }));
+}
+
+/** What NAT of an ICMP error changes in the packet that it quotes: `inner` is that packet's tuple reversed (CtAttach). */
+export function innerNatEdits(packet: CtPacket, inner: CtTuple): EditOp[] {
+  const set = (word: number, value: number): EditOp => ({ op: 'setInner', word, value });
+  const edits =
+    packet.family === 4
+      ? [set(K.nw_src, inner.dst0), set(K.nw_dst, inner.src0)]
+      : [
+          ...[inner.dst0, inner.dst1, inner.dst2, inner.dst3].map((value, i) => set(K.ipv6_src + i, value)),
+          ...[inner.src0, inner.src1, inner.src2, inner.src3].map((value, i) => set(K.ipv6_dst + i, value)),
+        ];
+  if (packet.proto === PROTO.TCP || packet.proto === PROTO.UDP)
+    edits.push(set(K.tp_src, inner.dport), set(K.tp_dst, inner.sport));
+  return edits;
 }
 
 /** Setting one of these makes the datapath forget the connection that it keeps with the packet (lib/packets.c: pkt_metadata_init_conn). */

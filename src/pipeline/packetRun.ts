@@ -32,7 +32,16 @@ import type { PipelineEnv } from './env.js';
 import { isIp } from './flowOps.js';
 import type { MacTable } from './mac.js';
 import { outputEdit, outputVlans } from './normal.js';
-import { ctOpOf, ctSeen, ctSeenInKey, forgetsConnection, forkStart, natEdits, pretendNat } from './packetCt.js';
+import {
+  ctOpOf,
+  ctSeen,
+  ctSeenInKey,
+  forgetsConnection,
+  forkStart,
+  innerNatEdits,
+  natEdits,
+  pretendNat,
+} from './packetCt.js';
 import { ENTRY, type PassStart, runPass } from './pass.js';
 import { rewriteFrame } from './rewrite.js';
 import type { CtSeen, Lookup, Outcome, Output, PassRecord, Verdict } from './verdict.js';
@@ -409,6 +418,7 @@ class PacketRun {
       const natted = Int32Array.from(key);
       writeRewritten(ctPacket, view.rewritten, natted);
       change(state, natEdits(key, natted));
+      if (ctPacket.related && state.attach.isInnerRewritten) change(state, innerNatEdits(ctPacket, state.attach.inner));
       writeRewritten(ctPacket, view.rewritten, forkKey);
     }
     if (effect.table !== null) {

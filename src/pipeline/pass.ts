@@ -21,7 +21,7 @@ import type {
   Pass,
   UnsupportedAction,
 } from './effects.js';
-import type { Group, GroupBucket, PipelineEnv, PipelinePort } from './env.js';
+import type { GroupBucket, PipelineEnv, PipelinePort } from './env.js';
 import { ETH_ARP, isIp, isMplsType, isVlanType, PROTO, popVlan, pushVlan, swapTuple } from './flowOps.js';
 import { PassPacket } from './passPacket.js';
 
@@ -448,27 +448,28 @@ class Translation {
     const group = this.env.groups.get(id);
     if (group === undefined) return false;
     if (group.type === 'select') {
-      this.unsupported ??= { rule: this.rule, what: 'group of type select (its bucket hangs on a hash)' };
-      this.exit = true;
+      const live = group.buckets.filter((bucket) => bucket.weight > 0 && this.isLive(bucket, 0));
+      if (live.length === 1) this.bucket(live[0]!);
+      else if (live.length > 1) {
+        this.unsupported ??= { rule: this.rule, what: 'group of type select (its bucket hangs on a hash)' };
+        this.exit = true;
+      }
     } else if (group.type === 'ff') {
-      const bucket = this.firstLiveBucket(group, 0);
-      if (bucket !== null) this.bucket(bucket);
+      const bucket = group.buckets.find((each) => this.isLive(each, 0));
+      if (bucket !== undefined) this.bucket(bucket);
     } else {
       for (const bucket of group.buckets) this.bucket(bucket);
     }
     return true;
   }
 
-  /** bucket_is_alive: ports that exist are up, and so is a connection to the controller that never was. */
-  private firstLiveBucket(group: Group, depth: number): GroupBucket | null {
-    for (const bucket of group.buckets) {
-      if (depth >= MAX_LIVENESS_DEPTH) return null;
-      if (bucket.watchPort === null && bucket.watchGroup === null) return bucket;
-      if (bucket.watchPort !== null && this.env.ports.has(bucket.watchPort)) return bucket;
-      const watched = bucket.watchGroup === null ? undefined : this.env.groups.get(bucket.watchGroup);
-      if (watched !== undefined && this.firstLiveBucket(watched, depth + 1) !== null) return bucket;
-    }
-    return null;
+  /** bucket_is_alive: a port that exists is up; there is no controller to watch. */
+  private isLive(bucket: GroupBucket, depth: number): boolean {
+    if (depth >= MAX_LIVENESS_DEPTH) return false;
+    if (bucket.watchPort === null && bucket.watchGroup === null) return true;
+    if (bucket.watchPort !== null && this.env.ports.has(bucket.watchPort)) return true;
+    const watched = bucket.watchGroup === null ? undefined : this.env.groups.get(bucket.watchGroup);
+    return watched?.buckets.some((each) => this.isLive(each, depth + 1)) ?? false;
   }
 
   /** xlate_group_bucket: its actions are an action set of their own; the key is as before afterwards. */

@@ -51,6 +51,9 @@ function apply(bytes: Uint8Array, op: EditOp): Uint8Array {
     case 'set':
       setWord(bytes, op.word, op.value);
       return bytes;
+    case 'setInner':
+      setInner(bytes, op.word, op.value);
+      return bytes;
   }
 }
 
@@ -251,6 +254,40 @@ function setArp(bytes: Uint8Array, l3: number, word: number, value: number): voi
       put32(bytes, l3 + 24, value);
       break;
   }
+}
+
+// --- the packet that an ICMP error quotes
+
+/** lib/conntrack.c:nat_inner_packet; the error's own checksum is made anew. */
+function setInner(bytes: Uint8Array, word: number, value: number): void {
+  const l3 = afterTags(bytes);
+  const isIpv4 = get16(bytes, l3 - 2) === ETH_IP;
+  const l4 = isIpv4 ? l3 + (bytes[l3]! & 0x0f) * 4 : ipv6Headers(bytes, l3).l4;
+  const end = Math.min(bytes.length, l3 + (isIpv4 ? get16(bytes, l3 + 2) : 40 + get16(bytes, l3 + 4)));
+  const inner = l4 + 8;
+  if (word === K.tp_src || word === K.tp_dst) setInnerPort(bytes, inner, end, isIpv4, word === K.tp_src ? 0 : 2, value);
+  else if (isIpv4) setIpv4(bytes, inner, word, value);
+  else setIpv6(bytes, inner, word, value);
+  put16(bytes, l4 + 2, 0);
+  put16(bytes, l4 + 2, isIpv4 ? checksum(bytes, l4, end) : icmp6Checksum(bytes, l3, l4, end - l4));
+}
+
+/** Only the first bytes of the inner transport header may be there. */
+function setInnerPort(bytes: Uint8Array, l3: number, end: number, isIpv4: boolean, side: number, value: number): void {
+  const headers = isIpv4 ? { proto: bytes[l3 + 9]!, l4: l3 + (bytes[l3]! & 0x0f) * 4 } : ipv6Headers(bytes, l3);
+  const { proto, l4 } = headers;
+  const at = l4 + side;
+  if (at + 2 > end) return;
+  const sum = proto === PROTO.TCP ? l4 + 16 : l4 + 6;
+  const hasSum = sum + 2 <= end && (proto === PROTO.TCP || (proto === PROTO.UDP && get16(bytes, sum) !== 0));
+  if (hasSum) adjust16(bytes, sum, get16(bytes, at), value);
+  put16(bytes, at, value);
+}
+
+function checksum(bytes: Uint8Array, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at += 2) sum += at + 1 < to ? get16(bytes, at) : bytes[at]! << 8;
+  return finish(sum);
 }
 
 // --- transport
