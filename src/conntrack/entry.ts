@@ -45,6 +45,8 @@ export const TCPF = {
   MAXACK_SET: 0x20,
   EXP_CHALLENGE_ACK: 0x40,
   SIMULTANEOUS_OPEN: 0x80,
+  /** Ours, OVS profile: taken from a dump, sequence numbers come from this side's next packet. */
+  NUMBERS_UNKNOWN: 0x100,
 } as const;
 
 /** What is known of the sender of one direction. Sequence numbers are int32, compared modulo 2^32. */
@@ -272,7 +274,7 @@ export function firstDifference(a: CtEntry | null, b: CtEntry | null): CtAttribu
 }
 
 /** enum sctp_conntrack. */
-const SCTP_NAMES = [
+export const SCTP_NAMES = [
   'NONE',
   'CLOSED',
   'COOKIE_WAIT',
