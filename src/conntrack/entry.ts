@@ -288,10 +288,10 @@ export const SCTP_NAMES = [
 const LINUX_TCP_NAMES = Object.keys(LINUX_TCP);
 const OVS_TCP_NAMES = Object.keys(OVS_TCP);
 
-/** State as the kernel cases and the dumps name it: `ESTABLISHED`, userspace `ESTABLISHED/SYN_SENT`; '' if it has none. */
-export function stateText(entry: CtEntry): string {
-  if (entry.proto === PROTO_SCTP) return SCTP_NAMES[entry.state] ?? '';
+/** State by its name: `ESTABLISHED`, userspace `ESTABLISHED/SYN_SENT` of both peers; '' if it has none. */
+export function stateText(entry: CtEntry, isLinux: boolean): string {
+  if (entry.proto === PROTO_SCTP && isLinux) return SCTP_NAMES[entry.state] ?? '';
   if (entry.proto !== PROTO_TCP) return '';
-  if (entry.last !== null) return LINUX_TCP_NAMES[entry.state] ?? '';
+  if (isLinux) return LINUX_TCP_NAMES[entry.state] ?? '';
   return `${OVS_TCP_NAMES[entry.peer0?.state ?? 0]}/${OVS_TCP_NAMES[entry.peer1?.state ?? 0]}`;
 }

@@ -40,7 +40,7 @@ export function formatEntry(entry: CtEntry, options: EntryTextOptions = {}): str
   if (label !== 0n) text += `,labels=0x${label.toString(16)}`;
   if (entry.proto === PROTO_TCP) text += `,protoinfo=(${verbose ? verboseTcp(entry) : `state=${tcpState(entry)}`})`;
   if (entry.proto === PROTO_SCTP && options.isLinux) {
-    text += `,protoinfo=(state=${stateText(entry)},vtag_orig=${entry.tag0 >>> 0},vtag_reply=${entry.tag1 >>> 0})`;
+    text += `,protoinfo=(state=${stateText(entry, true)},vtag_orig=${entry.tag0 >>> 0},vtag_reply=${entry.tag1 >>> 0})`;
   }
   if (entry.helper !== '') text += `,helper=${entry.helper}`;
   return text;
