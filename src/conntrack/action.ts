@@ -248,6 +248,7 @@ export function writeRewritten(packet: CtPacket, rewritten: number, key: Int32Ar
 export function writeReassembled(packet: CtPacket, key: Int32Array): void {
   key[K.nw_frag] = 0;
   const { outer, outerProto } = packet;
+  key[K.nw_proto] = outerProto;
   if (isIcmp(outerProto)) {
     key[K.tp_src] = outer.dport >> 8;
     key[K.tp_dst] = outer.dport & 0xff;

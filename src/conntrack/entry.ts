@@ -45,6 +45,8 @@ export const TCPF = {
   MAXACK_SET: 0x20,
   EXP_CHALLENGE_ACK: 0x40,
   SIMULTANEOUS_OPEN: 0x80,
+  /** Ours, OVS profile: taken from a dump, sequence numbers come from this side's next packet. */
+  NUMBERS_UNKNOWN: 0x100,
 } as const;
 
 /** What is known of the sender of one direction. Sequence numbers are int32, compared modulo 2^32. */
@@ -272,7 +274,7 @@ export function firstDifference(a: CtEntry | null, b: CtEntry | null): CtAttribu
 }
 
 /** enum sctp_conntrack. */
-const SCTP_NAMES = [
+export const SCTP_NAMES = [
   'NONE',
   'CLOSED',
   'COOKIE_WAIT',
@@ -286,10 +288,10 @@ const SCTP_NAMES = [
 const LINUX_TCP_NAMES = Object.keys(LINUX_TCP);
 const OVS_TCP_NAMES = Object.keys(OVS_TCP);
 
-/** State as the kernel cases and the dumps name it: `ESTABLISHED`, userspace `ESTABLISHED/SYN_SENT`; '' if it has none. */
-export function stateText(entry: CtEntry): string {
-  if (entry.proto === PROTO_SCTP) return SCTP_NAMES[entry.state] ?? '';
+/** State by its name: `ESTABLISHED`, userspace `ESTABLISHED/SYN_SENT` of both peers; '' if it has none. */
+export function stateText(entry: CtEntry, isLinux: boolean): string {
+  if (entry.proto === PROTO_SCTP && isLinux) return SCTP_NAMES[entry.state] ?? '';
   if (entry.proto !== PROTO_TCP) return '';
-  if (entry.last !== null) return LINUX_TCP_NAMES[entry.state] ?? '';
+  if (isLinux) return LINUX_TCP_NAMES[entry.state] ?? '';
   return `${OVS_TCP_NAMES[entry.peer0?.state ?? 0]}/${OVS_TCP_NAMES[entry.peer1?.state ?? 0]}`;
 }

@@ -20,6 +20,8 @@ interface Fragment {
   readonly bytes: Uint8Array;
   readonly l3Bytes: number;
   readonly problems: number;
+  /** IPv6: only the first fragment names it (its `next header`). */
+  readonly proto: number;
   /** By the capture length. */
   readonly isCut: boolean;
   readonly token: unknown;
@@ -130,8 +132,7 @@ export function holdFragment(
 
 /** ipf.c:ipf_is_valid_v4_frag, ipf_is_valid_v6_frag: all but the last must have the minimum size. */
 function isOvsFragment(tracker: Tracker, packet: CtPacket): boolean {
-  if ((packet.problems & (PROBLEM.L3_CHECKSUM | PROBLEM.L4_MALFORMED)) !== 0 && packet.fragmentOffset === 0)
-    return false;
+  if ((packet.problems & PROBLEM.L3_CHECKSUM) !== 0) return false;
   const minimum = packet.family === 4 ? tracker.minFragmentBytesV4 : tracker.minFragmentBytesV6;
   const isLast = packet.fragmentOffset !== 0 && !packet.moreFragments;
   return isLast || packet.l3Bytes >= minimum;
@@ -153,6 +154,7 @@ function toFragment(packet: CtPacket): Fragment {
     bytes,
     l3Bytes: packet.l3Bytes,
     problems: packet.problems,
+    proto: packet.outerProto,
     isCut: packet.l4Start + packet.l4Bytes > packet.dataEnd,
     token: packet.token,
   };
@@ -192,6 +194,7 @@ function reassemble(packet: CtPacket, fragments: readonly Fragment[], verifyChec
   packet.l4Bytes = packet.dataEnd = bytes.length;
   packet.isFragment = packet.moreFragments = false;
   packet.fragmentOffset = 0;
+  packet.outerProto = fragments[0]!.proto;
   packet.problems = fragments[0]!.problems & PROBLEM.L3_CHECKSUM;
   const isCut = fragments.some((each) => each.isCut);
   parseTransport(packet, verifyChecksums && !isCut);

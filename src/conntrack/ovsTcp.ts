@@ -121,6 +121,8 @@ export function updateTcp(
     if (window > src.maxWindow) src.maxWindow = window;
   }
 
+  if (((src.flags | dst.flags) & TCPF.NUMBERS_UNKNOWN) !== 0) adoptNumbers(src, dst, packet, end, dstShift);
+
   let ack = packet.ack;
   if ((flags & TCP_ACK) === 0 || (ack === 0 && (flags & TCP_RST) !== 0)) ack = dst.end;
   if (seq === end) seq = end = src.end;
@@ -157,6 +159,20 @@ export function updateTcp(
     return UPDATE_VALID;
   }
   return UPDATE_INVALID;
+}
+
+/** An entry out of a dump: its sender is where this packet says, the other one where it is acknowledged. */
+function adoptNumbers(src: TcpPeer, dst: TcpPeer, packet: CtPacket, end: number, dstShift: number): void {
+  if ((src.flags & TCPF.NUMBERS_UNKNOWN) !== 0) {
+    src.end = packet.seq;
+    src.maxEnd = (end + Math.max(1, dst.maxWindow << dstShift)) | 0;
+    src.flags &= ~TCPF.NUMBERS_UNKNOWN;
+  }
+  if ((dst.flags & TCPF.NUMBERS_UNKNOWN) !== 0 && (packet.tcpFlags & TCP_ACK) !== 0) {
+    // Its own next packet still sets its numbers; until then it must fit what is acknowledged here.
+    dst.end = packet.ack;
+    dst.maxEnd = (packet.ack + (packet.window << dstShift)) | 0;
+  }
 }
 
 function noteWindow(src: TcpPeer, dst: TcpPeer, window: number, end: number, ack: number, shift: number): void {

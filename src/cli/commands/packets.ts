@@ -5,6 +5,7 @@ import { progressLine } from '../progress.js';
 
 interface Options {
   format: 'json' | 'ovs';
+  reader: 'native' | 'pcap-parser';
   output?: string;
   progress: boolean;
 }
@@ -23,6 +24,9 @@ export function configure(command: Command, signal: AbortSignal): void {
         .choices(['json', 'ovs'])
         .default('json'),
     )
+    .addOption(
+      new Option('--reader <reader>', 'who takes the file apart').choices(['native', 'pcap-parser']).default('native'),
+    )
     .option('-o, --output <file>', 'write there instead of standard output')
     .option('--no-progress', 'no progress line')
     .addHelpText('after', '\nExample:\n  dropwindow packets capture.pcap | head')
@@ -35,7 +39,12 @@ async function run(capture: string, options: Options, signal: AbortSignal): Prom
   const progress = progressLine(options.progress);
   let text = '';
   try {
-    for await (const { line, flow } of packets(capture, { signal, onProgress: progress.update, onWarning: warn })) {
+    for await (const { line, flow } of packets(capture, {
+      reader: options.reader,
+      signal,
+      onProgress: progress.update,
+      onWarning: warn,
+    })) {
       text += options.format === 'ovs' ? `${flow}\n` : `${JSON.stringify(line)}\n`;
       if (text.length < PIECE) continue;
       await output.write(text);
