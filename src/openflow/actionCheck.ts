@@ -16,8 +16,16 @@ import { ANY_FORMAT, F10_ANY } from './formats.js';
 import { isIp, isMpls, prerequisiteHolds } from './prerequisites.js';
 import { subFieldMask, subFieldOf } from './subField.js';
 
-export const invalid = (name: string): InputError =>
-  new InputError(`actions are invalid with specified match (${name})`);
+/** `openFlowError`: the name of the error that the switch answers. */
+export class ActionError extends InputError {
+  readonly openFlowError: string;
+  constructor(name: string) {
+    super(`actions are invalid with specified match (${name})`);
+    this.openFlowError = name;
+  }
+}
+
+export const invalid = (name: string): InputError => new ActionError(name);
 
 /** Words that actions change on their way. */
 const CHANGED = [K.packet_type, K.dl_type, K.nw_proto, K.vlan_tci, K.vlan_tci1] as const;

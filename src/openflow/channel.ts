@@ -215,14 +215,15 @@ class Stream {
   /** Judges the first bytes of the stream. False: they are not taken. */
   private begin(stamp: Stamp, bytes: Uint8Array): boolean {
     if (this.sawStart) {
-      // A connection opens with HELLO (or with an error about it); fewer than two bytes say nothing yet.
+      // A connection opens with HELLO or with an error about it, of whatever version; one byte says nothing yet.
       const type = this.buffer.length > 0 ? bytes[1 - this.buffer.length] : bytes[1];
       if (type === undefined) {
         this.buffer = concat(this.buffer, bytes);
         return false;
       }
       const version = this.buffer[0] ?? bytes[0]!;
-      if (version < 1 || version > 15 || type > 1) {
+      const greets = version >= 1 && version <= 15 && type <= 1;
+      if (!greets && !this.beginsWithMessages(bytes)) {
         this.fail(stamp.frame, 'not-openflow', 0);
         this.kill();
         return false;
