@@ -179,8 +179,7 @@ function formatController(action: ActionOf<'controller'>): string {
 function formatSetField(action: ActionOf<'setField'>, ports: PortNames | null): string {
   const of = field(action.field);
   if (!action.load) {
-    const mask = of.presentBit < 0 ? action.mask : action.mask;
-    return `set_field:${formatFieldValue(of, action.value, mask, ports)}->${of.name}`;
+    return `set_field:${formatFieldValue(of, action.value, action.mask, ports)}->${of.name}`;
   }
   return runsOf(action.mask, of.nBits)
     .map((run) => {

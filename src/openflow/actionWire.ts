@@ -14,6 +14,7 @@ import type { Action, ActionOf, SubField } from './actions.js';
 import { isValidValue } from './fieldValue.js';
 import { wireVersion } from './formats.js';
 import { refused } from './matchWire.js';
+import { isMpls } from './prerequisites.js';
 import type { OfVersion } from './rule.js';
 import { subFieldOf } from './subField.js';
 
@@ -166,6 +167,14 @@ function sendAction(action: Action, state: MatchState, version: OfVersion, out: 
     case 'note':
       out.push({ type: 'note', data: padNote(action.data) });
       return;
+    case 'pushMpls':
+      if (!isMpls(action.ethertype)) throw refused('OFPBAC_BAD_ARGUMENT');
+      out.push(action);
+      return;
+    case 'learn':
+      for (const sub of subFieldsOf(action)) checkShortHeader(sub);
+      out.push(action);
+      return;
     case 'encap':
     case 'decap':
     case 'decNshTtl':
@@ -211,8 +220,16 @@ function sendClone(actions: readonly Action[], state: MatchState, version: OfVer
   return sent;
 }
 
+/** Learn and ct have room for a short header only, which experimenter fields do not fit into. */
+function checkShortHeader(sub: SubField): void {
+  if (preferredCode(subFieldOf(sub), 0)?.oxmClass === 0xffff) throw refused('OFPBAC_BAD_SET_TYPE');
+}
+
 function sendCt(ct: ActionOf<'ct'>, state: MatchState, version: OfVersion, out: Action[]): void {
-  if (typeof ct.zone !== 'number' && ct.zone.nBits !== 16) throw refused('OFPBAC_BAD_SET_LEN');
+  if (typeof ct.zone !== 'number') {
+    checkShortHeader(ct.zone);
+    if (ct.zone.nBits !== 16) throw refused('OFPBAC_BAD_SET_LEN');
+  }
   // Without commit only a plain nat makes sense (decode_NXAST_RAW_CT).
   const more = ct.exec.length > 0 || (ct.nat !== null && ct.nat.kind !== null);
   if (!ct.commit && more) throw refused('OFPBAC_BAD_ARGUMENT');
@@ -272,8 +289,9 @@ const load = (name: string, value: bigint, mask: bigint): ActionOf<'setField'> =
 
 function sendSetField(action: ActionOf<'setField'>, state: MatchState, wire: number, out: Action[]): void {
   const of = field(action.field);
+  if (!of.writable) throw refused('OFPBAC_BAD_SET_ARGUMENT');
   if (wire >= OF15) out.push(standardSetField(action, of));
-  else if (action.load) loadSegments(action, of, out);
+  else if (action.load || action.load2) loadSegments(action, of, out);
   else if (wire < OF12) legacySetField(action, of, state, wire, out);
   else if (action.mask === ones(of.nBytes)) out.push(standardSetField(action, of));
   else loadSegments(action, of, out);
@@ -285,13 +303,21 @@ function standardSetField(action: ActionOf<'setField'>, of: Field): Action {
   if (of.codes.length === 0) return withoutCode(action, of);
   if (of.name === 'in_port_oxm' || !isValidValue(of, action.value)) throw refused('OFPBAC_BAD_SET_ARGUMENT');
   if (of.name === 'vlan_vid' && (action.value & action.mask & 0x1000n) === 0n) throw refused('OFPBAC_BAD_SET_ARGUMENT');
-  return { ...action, load: false };
+  return plainSet(action, of.name);
 }
 
+const plainSet = (action: ActionOf<'setField'>, name: string): ActionOf<'setField'> => ({
+  type: 'setField',
+  field: name,
+  value: action.value,
+  mask: action.mask,
+  load: false,
+});
+
 /** dl_vlan has no code of its own; the zeros that are sent instead name in_port (lib/nx-match.c:nx_put_entry). */
-function withoutCode(action: ActionOf<'setField'>, of: Field): Action {
+function withoutCode(action: ActionOf<'setField'>, of: Field): ActionOf<'setField'> {
   if (of.nBytes !== field('in_port').nBytes) throw refused('OFPBAC_BAD_SET_LEN');
-  return { ...action, field: 'in_port', load: false };
+  return plainSet(action, 'in_port');
 }
 
 function checkBitsOutsideMask(action: ActionOf<'setField'>): void {
@@ -302,13 +328,13 @@ function checkBitsOutsideMask(action: ActionOf<'setField'>): void {
 function loadSegments(action: ActionOf<'setField'>, of: Field, out: Action[]): void {
   const code = preferredCode(of, 0);
   if (code === null) {
-    out.push(withoutCode(action, of));
+    out.push({ ...withoutCode(action, of), load2: true });
     return;
   }
-  if (code.oxmClass === 0xffff || of.presentBit >= 0) {
+  if (code.oxmClass === 0xffff || of.presentBit >= 0 || action.load2) {
     // Such fields do not fit into a load; its successor carries value and mask.
     checkBitsOutsideMask(action);
-    out.push({ ...action, load: false });
+    out.push({ ...action, load: false, load2: true });
     return;
   }
   for (const run of runsOf(action.mask, of.nBits)) {

@@ -92,6 +92,8 @@ export type Action =
       readonly value: bigint;
       readonly mask: bigint;
       readonly load: boolean;
+      /** Came as NXAST_REG_LOAD2, and goes out so before OpenFlow 1.5; prints as set_field. */
+      readonly load2?: true;
     }
   | { readonly type: 'move'; readonly src: SubField; readonly dst: SubField }
   | { readonly type: 'push'; readonly src: SubField }

@@ -155,7 +155,8 @@ function setExact(match: DenseMatch, of: Field, value: bigint): void {
       match.set(word, portFrom32(number) ?? 0xffff, 0xffff);
       return;
     default:
-      setBits(match, of, value, of.valueMask);
+      if (VALUE_IS_MASK.includes(word)) match.set(word, number, number);
+      else setBits(match, of, value, of.valueMask);
   }
 }
 
@@ -167,10 +168,25 @@ function setMasked(match: DenseMatch, of: Field, value: bigint, mask: bigint): v
     match.value[word] = (match.value[word]! & PCP_MASK) | (Number(value) & bits);
   } else if (of.name === 'ipv6_label' && (mask & 0xfffffn) !== 0xfffffn) {
     match.set(word, Number(value & mask & 0xffffffffn) | 0, Number(mask) | 0);
+  } else if (VALUE_IS_MASK.includes(word)) {
+    match.mask[word] = Number(value) & 0xff;
+    match.value[word] = Number(value & mask) & 0xff;
   } else {
     setBits(match, of, value, mask & of.valueMask);
   }
 }
+
+/**
+ * Tunnel fields of one byte for which Open vSwitch 3.1 takes the value as the mask (lib/match.c:
+ * match_set_tun_erspan_ver_masked, _dir_, _hwid_, match_set_tun_gtpu_flags_masked, _msgtype_): 0 matches everything.
+ */
+export const VALUE_IS_MASK: readonly number[] = [
+  K.tun_erspan_ver,
+  K.tun_erspan_dir,
+  K.tun_erspan_hwid,
+  K.tun_gtpu_flags,
+  K.tun_gtpu_msgtype,
+];
 
 /** Replaces all bits of the field by value and mask. */
 function setBits(match: DenseMatch, of: Field, value: bigint, mask: bigint): void {

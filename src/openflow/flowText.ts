@@ -29,6 +29,9 @@ export interface FlowTextOptions {
   readonly ports?: PortNames | null;
   readonly tables?: PortNames | null;
   readonly tlvMap?: TlvMap;
+  /** Groups and meters that exist; absent: not known, any is taken. */
+  readonly groups?: ReadonlySet<number>;
+  readonly meters?: ReadonlySet<number>;
 }
 
 export interface ParsedFlowMod {
@@ -129,6 +132,7 @@ export function parseFlowMod(op: FlowModOp, text: string, options: FlowTextOptio
   const actions = atColumn(actionsAt, () => {
     const sent = sendActions(draft.actions, state, of);
     checkTunnelOptions(sent, tlvMap);
+    checkGroupsAndMeters(sent, options);
     new MatchState(held).checkAll(sent, op === 'add' && draft.table === ALL_TABLES ? 0 : draft.table);
     return sent;
   });
@@ -278,6 +282,18 @@ function checkTunnelOptions(actions: readonly Action[], tlvMap: TlvMap): void {
     }
     if (action.type === 'setField' && mappedField(field(action.field), tlvMap) === null)
       throw refused('NXFMFC_INVALID_TLV_FIELD');
+  }
+}
+
+/** OFPG_MAX: no group has a higher number. */
+const GROUP_MAX = 0xffffff00;
+
+function checkGroupsAndMeters(actions: readonly Action[], options: FlowTextOptions): void {
+  for (const action of actions) {
+    if (action.type === 'group' && (action.group > GROUP_MAX || options.groups?.has(action.group) === false))
+      throw refused('OFPBAC_BAD_OUT_GROUP');
+    if (action.type === 'meter' && options.meters?.has(action.meter) === false) throw refused('OFPMMFC_INVALID_METER');
+    if (action.type === 'clone' || action.type === 'writeActions') checkGroupsAndMeters(action.actions, options);
   }
 }
 

@@ -7,7 +7,7 @@ import type { Prerequisite } from '../fields/fieldTable.js';
 import { K, VLAN_CFI } from '../fields/key.js';
 import { ETH_IP, ETH_IPV6, PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../fields/protocols.js';
 import { InputError } from '../util/errors.js';
-import { type DenseMatch, dlTypeOf } from './denseMatch.js';
+import { type DenseMatch, dlTypeOf, VALUE_IS_MASK } from './denseMatch.js';
 import { isArp, isIp, isMpls, isNeighbourDiscovery, normalizeMatch, prerequisiteHolds } from './prerequisites.js';
 
 /** How a match travels: OpenFlow 1.0's structure, Nicira's extended match, 1.1's structure, OXM of 1.2 and later. */
@@ -41,6 +41,7 @@ function sendExtensible(from: DenseMatch, oxm: boolean, to: DenseMatch): void {
   if (from.mask[K.dp_hash] !== 0) throw refused('OFPBRC_EPERM');
   // recirc_id=0 is what every rule of a controller matches (lib/match.c:match_has_default_recirc_id).
   if (from.mask[K.recirc_id] !== 0 && from.value[K.recirc_id] !== 0) throw refused('OFPBRC_EPERM');
+  to.copyFrom(from, K.recirc_id);
   to.copyFrom(from, K.conj_id);
   to.copyFrom(from, K.in_port);
   to.copyFrom(from, K.actset_output);
@@ -55,6 +56,7 @@ function sendExtensible(from: DenseMatch, oxm: boolean, to: DenseMatch): void {
     put(from, to, K.arp_sha, 4, 'arp');
   }
   to.copyFrom(from, K.tun_id, K.tun_gtpu_msgtype - K.tun_id + 1);
+  for (const word of VALUE_IS_MASK) to.mask[word] = to.value[word]!;
   to.copyFrom(from, K.tun_metadata_present, 2 + 64);
   sendNsh(from, to);
   to.copyFrom(from, K.reg0, 16);
