@@ -63,7 +63,8 @@ export function parseHex(text: string, message: string): string {
 /** Words between any of the delimiters; empty ones are skipped (strtok). */
 const words = (text: string, delimiters: RegExp): string[] => text.split(delimiters).filter((word) => word !== '');
 
-const REASONS = ['no_match', 'action', 'invalid_ttl', 'action_set', 'group', 'packet_out'];
+/** The empty one is a table miss, as the switch's own rules have it. */
+const REASONS = ['no_match', 'action', 'invalid_ttl', 'action_set', 'group', 'packet_out', ''];
 
 export function parseController(text: string): Action {
   let maxLen = 0xffff;
@@ -78,8 +79,8 @@ export function parseController(text: string): Action {
     while (reader.next()) {
       const { key, value } = reader;
       if (key === 'reason') {
-        if (!REASONS.includes(value)) throw new InputError(`unknown reason "${value}"`);
-        reason = value;
+        reason = value.toLowerCase();
+        if (!REASONS.includes(reason)) throw new InputError(`unknown reason "${value}"`);
       } else if (key === 'max_len') maxLen = u16(value, 'max_len');
       else if (key === 'id') controllerId = u16(value, 'id');
       else if (key === 'userdata') userdata = value;

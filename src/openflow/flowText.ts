@@ -5,23 +5,23 @@
  */
 
 import { field } from '../fields/fieldTable.js';
-import { K, PORT } from '../fields/key.js';
-import { parseSigned, U64_MAX } from '../fields/numberText.js';
-import { type PortNames, parsePort } from '../fields/portText.js';
+import { K } from '../fields/key.js';
+import { U64_MAX } from '../fields/numberText.js';
+import type { PortNames } from '../fields/portText.js';
 import { DEFAULT_TLV_MAP, mappedField, type TlvMap } from '../fields/tunMetadata.js';
 import { InputError } from '../util/errors.js';
 import { MatchState } from './actionCheck.js';
-import { parseActionList, parseU64Argument } from './actionParse.js';
+import { parseActionList } from './actionParse.js';
 import type { Action } from './actions.js';
 import { sendActions, subFieldsOf } from './actionWire.js';
 import { DenseMatch } from './denseMatch.js';
-import { F10_STANDARD, F11_UP, F12_UP, F13_UP, formatsOf, NXM_OF11_UP } from './formats.js';
-import { KeyValueReader } from './keyValue.js';
-import { finishMatch, formatMatch, parseMatchPair, unknownKeyword } from './matchText.js';
+import { ALL_TABLES, FlowDraft, GRAMMARS, parseFlowWords } from './flowWords.js';
+import { F10_STANDARD, formatsOf } from './formats.js';
+import { finishMatch, formatMatch } from './matchText.js';
 import { type MatchFormat, refused, sendMatch } from './matchWire.js';
 import { normalizeMatch } from './prerequisites.js';
-import type { FlowMod, FlowModOp, OfVersion, Rule, RuleFlags } from './rule.js';
-import { atColumn, ParseContext, parseSmall, parseTable } from './textContext.js';
+import type { FlowMod, FlowModOp, OfVersion, Rule } from './rule.js';
+import { atColumn, ParseContext } from './textContext.js';
 
 export interface FlowTextOptions {
   /** OpenFlow version the text is entered with; default 1.3. */
@@ -45,80 +45,36 @@ export interface ParsedRule {
   readonly warnings: readonly string[];
 }
 
-/** Groups of words that only some operations know. */
-interface Grammar {
-  readonly outPort: boolean;
-  readonly actions: boolean;
-  readonly importance: boolean;
-  readonly priority: boolean;
-}
+export { DEFAULT_PRIORITY } from './flowWords.js';
 
-const GRAMMAR: Readonly<Record<FlowModOp, Grammar>> = {
-  add: { outPort: false, actions: true, importance: true, priority: true },
-  modify: { outPort: false, actions: true, importance: false, priority: true },
-  modify_strict: { outPort: false, actions: true, importance: false, priority: true },
-  delete: { outPort: true, actions: false, importance: false, priority: false },
-  delete_strict: { outPort: true, actions: false, importance: false, priority: true },
-};
-
-export const DEFAULT_PRIORITY = 32768;
-const ALL_TABLES = 255;
-const ANY_GROUP = 0xffffffff;
 /** The table that Open vSwitch keeps for itself. */
 const HIDDEN_TABLE = 254;
-
-/** Ignored, so that a line of a dump can be fed back. */
-const STATISTICS = ['duration', 'n_packets', 'n_bytes', 'idle_age', 'hard_age'];
-const IGNORED = ['no_readonly_table', 'allow_hidden_fields'];
-const FLAG_WORDS: Readonly<Record<string, keyof RuleFlags>> = {
-  send_flow_rem: 'sendFlowRem',
-  check_overlap: 'checkOverlap',
-  reset_counts: 'resetCounts',
-  no_packet_counts: 'noPacketCounts',
-  no_byte_counts: 'noByteCounts',
-};
-
-/** What the words of a flow say, before the wire. */
-class Draft {
-  table = ALL_TABLES;
-  priority = DEFAULT_PRIORITY;
-  /** null: none given. */
-  newCookie: bigint | null = null;
-  cookie = 0n;
-  cookieMask = 0n;
-  idleTimeout = 0;
-  hardTimeout = 0;
-  importance = 0;
-  outPort: number = PORT.NONE;
-  outGroup = ANY_GROUP;
-  readonly flags: { -readonly [Flag in keyof RuleFlags]: boolean } = {
-    sendFlowRem: false,
-    checkOverlap: false,
-    resetCounts: false,
-    noPacketCounts: false,
-    noByteCounts: false,
-  };
-  actions: Action[] = [];
-}
 
 const parsed = new DenseMatch();
 const held = new DenseMatch();
 
 /** One flow-mod as the switch receives it: `ovs-ofctl -O OF add-flow`, `mod-flows`, `del-flows`, with or without --strict. */
 export function parseFlowMod(op: FlowModOp, text: string, options: FlowTextOptions = {}): ParsedFlowMod {
+  const { mod, warnings } = parseFlow(op, text, options);
+  return { mod, warnings };
+}
+
+/** The same with the words as they stood, statistics among them. */
+export function parseFlow(op: FlowModOp, text: string, options: FlowTextOptions): ParsedFlowMod & { draft: FlowDraft } {
   const of = options.of ?? '1.3';
   const tlvMap = options.tlvMap ?? DEFAULT_TLV_MAP;
   const context = new ParseContext({ ports: options.ports ?? null, tables: options.tables ?? null });
-  const draft = new Draft();
+  const draft = new FlowDraft();
   parsed.clear();
-  const grammar = GRAMMAR[op];
-  const { matchText, actionText, actionsAt } = grammar.actions ? splitActions(text) : wholeMatch(text);
-  parseWords(matchText, op, draft, context, tlvMap);
+  const words = GRAMMARS[op];
+  const { matchText, actionText, actionsAt } = words.actions ? splitActions(text) : wholeMatch(text);
+  parseFlowWords(matchText, words, draft, parsed, context, tlvMap);
   finishMatch(parsed, context);
-  if (grammar.actions) {
-    draft.actions = parseActionList(actionText, context, actionsAt);
+  let given: readonly Action[] = [];
+  if (words.actions) {
+    given = parseActionList(actionText, context, actionsAt);
     const state = new MatchState(parsed);
-    atColumn(actionsAt, () => state.checkAll(draft.actions, draft.table));
+    atColumn(actionsAt, () => state.checkAll(given, draft.table));
     context.formats &= state.formats;
     if (context.formats === 0)
       throw new InputError('actions are invalid with specified match (OFPBAC_MATCH_INCONSISTENT)', {
@@ -130,14 +86,14 @@ export function parseFlowMod(op: FlowModOp, text: string, options: FlowTextOptio
   const warnings = normalizationWarning(tlvMap);
   const state = new MatchState(held);
   const actions = atColumn(actionsAt, () => {
-    const sent = sendActions(draft.actions, state, of);
+    const sent = sendActions(given, state, of);
     checkTunnelOptions(sent, tlvMap);
     checkGroupsAndMeters(sent, options);
     new MatchState(held).checkAll(sent, op === 'add' && draft.table === ALL_TABLES ? 0 : draft.table);
     return sent;
   });
-  if (draft.table === HIDDEN_TABLE && grammar.actions) throw refused('OFPBRC_EPERM');
-  return { mod: toFlowMod(op, of, draft, actions, isExactMatch10(format)), warnings };
+  if (draft.table === HIDDEN_TABLE && words.actions) throw refused('OFPBRC_EPERM');
+  return { mod: toFlowMod(op, of, draft, actions, isExactMatch10(format)), warnings, draft };
 }
 
 /** The rule that adding this text leaves in an empty table. */
@@ -175,85 +131,6 @@ function splitActions(text: string): SplitText {
   const equals = word < 0 ? -1 : text.indexOf('=', word);
   if (equals < 0) throw new InputError('must specify an action', { column: text.length + 1 });
   return { matchText: text.slice(0, word), actionText: text.slice(equals + 1), actionsAt: equals + 1 };
-}
-
-function parseWords(text: string, op: FlowModOp, draft: Draft, context: ParseContext, tlvMap: TlvMap): void {
-  const reader = new KeyValueReader(text, 0);
-  while (reader.next()) {
-    const { key, value } = reader;
-    atColumn(reader.keyAt, () => {
-      if (GRAMMAR[op].actions && Object.hasOwn(FLAG_WORDS, key)) parseFlag(key, draft, context);
-      else if (!IGNORED.includes(key) && !parseMatchPair(key, value, parsed, context, tlvMap))
-        parseWord(key, value, op, draft, context);
-    });
-  }
-}
-
-function parseFlag(key: string, draft: Draft, context: ParseContext): void {
-  draft.flags[FLAG_WORDS[key]!] = true;
-  if (key === 'reset_counts') context.formats &= F12_UP;
-  else if (key.startsWith('no_')) context.formats &= F13_UP;
-}
-
-function parseWord(key: string, value: string, op: FlowModOp, draft: Draft, context: ParseContext): void {
-  const grammar = GRAMMAR[op];
-  if (value === '') throw missingValue(key);
-  if (key === 'table') {
-    const table = parseTable(value, context.tables);
-    if (table === null) throw new InputError(`unknown table "${value}"`);
-    draft.table = table;
-  } else if (grammar.outPort && key === 'out_port') {
-    const port = parsePort(value, context.ports);
-    if (port === null) throw new InputError(`${value} is not a valid OpenFlow port`);
-    draft.outPort = port;
-  } else if (grammar.outPort && key === 'out_group') {
-    context.formats &= F11_UP;
-    draft.outGroup = parseGroup(value);
-  } else if (grammar.priority && key === 'priority') draft.priority = parseSmall(value, key, 0xffff);
-  else if (grammar.actions && key === 'idle_timeout') draft.idleTimeout = parseSmall(value, key, 0xffff);
-  else if (grammar.actions && key === 'hard_timeout') draft.hardTimeout = parseSmall(value, key, 0xffff);
-  else if (grammar.importance && key === 'importance') draft.importance = parseSmall(value, key, 0xffff);
-  else if (key === 'cookie') parseCookie(value, op, draft, context);
-  else if (!STATISTICS.includes(key)) throw unknownKeyword(key, knownWords(grammar));
-}
-
-function missingValue(key: string): InputError {
-  const lower = key.toLowerCase();
-  const hint = key === lower ? undefined : `words of the match are case-sensitive; did you mean '${lower}'?`;
-  return new InputError(`field ${key} missing value`, {}, hint);
-}
-
-function knownWords(grammar: Grammar): string[] {
-  const words = ['table', 'cookie', ...IGNORED];
-  if (grammar.outPort) words.push('out_port', 'out_group');
-  if (grammar.priority) words.push('priority');
-  if (grammar.actions) words.push('idle_timeout', 'hard_timeout', ...Object.keys(FLAG_WORDS));
-  if (grammar.importance) words.push('importance');
-  return words;
-}
-
-function parseGroup(text: string): number {
-  const lower = text.toLowerCase();
-  if (lower === 'any') return ANY_GROUP;
-  if (lower === 'all') return 0xfffffffc;
-  const group = parseSigned(text, 0, 0xffffffff, 10);
-  if (group === null) throw new InputError(`${text} is not a valid OpenFlow group`);
-  return group;
-}
-
-/** With a mask it selects, without it is set. */
-function parseCookie(value: string, op: FlowModOp, draft: Draft, context: ParseContext): void {
-  const slash = value.indexOf('/');
-  if (slash >= 0) {
-    if (op === 'add') throw new InputError('flow additions cannot use a cookie mask');
-    draft.cookie = parseU64Argument(value.slice(0, slash));
-    draft.cookieMask = parseU64Argument(value.slice(slash + 1));
-    if (draft.cookieMask !== 0n) context.formats &= NXM_OF11_UP;
-    return;
-  }
-  if (op === 'delete' || op === 'delete_strict')
-    throw new InputError(`cannot set cookie (to match on a cookie, specify a mask, e.g. cookie=${value}/-1)`);
-  draft.newCookie = parseU64Argument(value);
 }
 
 /** ovs-ofctl prefers OpenFlow 1.0's own structure, and takes Nicira's where that is not enough. */
@@ -306,7 +183,7 @@ function isExactMatch10(format: MatchFormat): boolean {
   return addresses && mask[K.vlan_tci] === 0xffff && words.every((word) => mask[word] !== 0);
 }
 
-function toFlowMod(op: FlowModOp, of: OfVersion, draft: Draft, actions: Action[], exact10: boolean): FlowMod {
+function toFlowMod(op: FlowModOp, of: OfVersion, draft: FlowDraft, actions: Action[], exact10: boolean): FlowMod {
   const old = of === '1.0' || of === '1.1';
   const modifies = op === 'modify' || op === 'modify_strict';
   const deletes = op === 'delete' || op === 'delete_strict';
