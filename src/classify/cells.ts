@@ -7,9 +7,9 @@
  * field: it is 0 in the first lookup and the completed id in the second one.
  */
 import { K } from '../fields/key.js';
-import type { Action } from '../openflow/actions.js';
 import type { Match } from '../openflow/match.js';
 import type { OrderEpoch, TableTimeline, Timeline, TimelineRule } from '../timeline/timeline.js';
+import type { Clauses, RuleClauses } from './clauses.js';
 
 export interface Slot {
   readonly priority: number;
@@ -32,14 +32,6 @@ export interface Cell {
   readonly plain: Chain;
 }
 
-/** The conjunction actions of a clause flow, in the order of its action list. */
-export interface Clauses {
-  readonly ids: readonly number[];
-  readonly clause: readonly number[];
-  readonly n: readonly number[];
-  readonly minN: number;
-}
-
 /** Rank of a mask that a table does not have at the time. */
 export const ABSENT = 0x7fffffff;
 
@@ -52,7 +44,8 @@ export function chainOf(cell: Cell, conjId: number): Chain {
 
 /** The highest rule of the chain that exists in `version` and is below `below`; -1: none. */
 export function headAt(rules: readonly TimelineRule[], chain: Chain, version: number, below: number): number {
-  for (const slot of chain) {
+  for (let i = 0; i < chain.length; i++) {
+    const slot = chain[i]!;
     if (slot.priority >= below) continue;
     const index = aliveIn(rules, slot.rules, version);
     if (index >= 0) return index;
@@ -77,14 +70,18 @@ function aliveIn(rules: readonly TimelineRule[], list: readonly number[], versio
 export class TableCells {
   readonly timeline: Timeline;
   readonly table: number;
+  readonly ruleClauses: RuleClauses;
   readonly cells: Cell[] = [];
   private readonly byHash = new Map<number, Cell[]>();
-  private readonly clauseCache: (Clauses | null)[] = [];
+  /** Numbers of the epochs at whose beginning masks that stay change places; the last epoch that was looked at. */
+  private swaps: number[] = [];
+  private swapsUpTo: OrderEpoch | null = null;
   private readonly ranks = new WeakMap<OrderEpoch, Int32Array>();
   private done = 0;
 
-  constructor(timeline: Timeline, table: number) {
+  constructor(timeline: Timeline, ruleClauses: RuleClauses, table: number) {
     this.timeline = timeline;
+    this.ruleClauses = ruleClauses;
     this.table = table;
   }
 
@@ -96,14 +93,9 @@ export class TableCells {
     return source;
   }
 
-  /** Null: an ordinary rule. */
+  /** The conjunction actions of a rule; null: an ordinary rule. */
   clauses(index: number): Clauses | null {
-    let clauses = this.clauseCache[index];
-    if (clauses === undefined) {
-      clauses = clausesOf(this.timeline.rules[index]!.rule.actions);
-      this.clauseCache[index] = clauses;
-    }
-    return clauses;
+    return this.ruleClauses.of(index);
   }
 
   /** For each mask its place in the order of that epoch, ABSENT for masks that are not there. */
@@ -116,6 +108,22 @@ export class TableCells {
       this.ranks.set(epoch, rank);
     }
     return rank;
+  }
+
+  /** Numbers of the epochs in which masks that were there before stand in another order than before. */
+  swappingEpochs(): readonly number[] {
+    const { epochs } = this.timeline.tables.get(this.table)!;
+    const last = epochs[epochs.length - 1]!;
+    if (last === this.swapsUpTo) return this.swaps;
+    const done = this.swapsUpTo === null ? -1 : epochs.lastIndexOf(this.swapsUpTo);
+    if (done < 0) this.swaps = [];
+    for (let i = Math.max(done, 0) + 1; i < epochs.length; i++) {
+      const rank = this.rankIn(epochs[i]!);
+      const staying = epochs[i - 1]!.order.filter((mask) => rank[mask] !== ABSENT);
+      if (staying.some((mask, at) => at > 0 && rank[mask]! < rank[staying[at - 1]!]!)) this.swaps.push(i);
+    }
+    this.swapsUpTo = last;
+    return this.swaps;
   }
 
   private add({ index, rule, mask }: TimelineRule): void {
@@ -165,15 +173,4 @@ export class TableCells {
 
 function without(array: Int32Array, at: number): Int32Array {
   return at < 0 ? array : array.filter((_, i) => i !== at);
-}
-
-function clausesOf(actions: readonly Action[]): Clauses | null {
-  const conjunctions = actions.filter((action) => action.type === 'conjunction');
-  if (conjunctions.length === 0) return null;
-  return {
-    ids: conjunctions.map((action) => action.id >>> 0),
-    clause: conjunctions.map((action) => action.clause),
-    n: conjunctions.map((action) => action.nClauses),
-    minN: Math.min(...conjunctions.map((action) => action.nClauses)),
-  };
 }

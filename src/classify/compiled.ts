@@ -9,6 +9,8 @@ import type { Timeline } from '../timeline/timeline.js';
 import { NEVER } from '../util/units.js';
 import { TableCells } from './cells.js';
 import type { Classifier, LookupExplanation, LookupResult } from './classifier.js';
+import { RuleClauses } from './clauses.js';
+import { Evaluator } from './evaluate.js';
 import { CandidateSet } from './pieces.js';
 import { TableMachine } from './tableMachine.js';
 
@@ -17,7 +19,9 @@ export class CompiledClassifier implements Classifier {
 
   /** `timeline` must be finished: what is added to it later is not seen. */
   constructor(timeline: Timeline) {
-    for (const table of timeline.tables.keys()) this.tables[table] = new CompiledTable(timeline, table);
+    const clauses = new RuleClauses(timeline);
+    for (const table of timeline.tables.keys())
+      this.tables[table] = new CompiledTable(new TableCells(timeline, clauses, table));
   }
 
   lookup(table: number, key: Int32Array, version: number, out: LookupResult): void {
@@ -44,6 +48,7 @@ const INITIAL_PIECES = 256;
 
 class CompiledTable {
   private readonly table: TableCells;
+  private readonly evaluator: Evaluator;
   private readonly machine: TableMachine;
   /** By final state of the machine. */
   private candidates: (CandidateSet | undefined)[] = [];
@@ -57,9 +62,10 @@ class CompiledTable {
   private conjId: (number | null)[] = [];
   private others: (readonly number[])[] = [];
 
-  constructor(timeline: Timeline, table: number) {
-    this.table = new TableCells(timeline, table);
+  constructor(table: TableCells) {
+    this.table = table;
     this.table.update();
+    this.evaluator = new Evaluator(this.table);
     this.machine = new TableMachine(this.table.cells, () => this.forget());
   }
 
@@ -81,8 +87,8 @@ class CompiledTable {
 
   explain(key: Int32Array, version: number): LookupExplanation {
     const candidates = this.candidatesOf(this.machine.run(key));
-    const { from, to } = candidates.pieceAt(version);
-    return { ...candidates.explain(version), from, to };
+    const { from, to, rule, conjId } = candidates.pieceAt(version);
+    return { rule, conjId, clauses: candidates.clausesAt(version), from, to };
   }
 
   /** Looks through the state's further pieces, finds the one out that is missing, and puts it in front. */
@@ -113,7 +119,8 @@ class CompiledTable {
     let candidates = this.candidates[state];
     if (candidates === undefined) {
       const cells = this.machine.cellsOf(state).map((number) => this.table.cells[number]!);
-      candidates = new CandidateSet(this.table, cells);
+      candidates = new CandidateSet(this.table, this.evaluator, cells);
+      while (this.candidates.length <= state) this.candidates.push(undefined);
       this.candidates[state] = candidates;
     }
     return candidates;

@@ -2,136 +2,178 @@
  * The exact rule by which OVS chooses (lib/classifier.c:classifier_lookup__() and find_conjunctive_match(); told and
  * measured in CONJ_SEMANTICS sections 2 to 5 and 8): the cells that fit a header, in the order of their masks, at one version.
  */
-import { type Cell, type Chain, type Clauses, chainOf, headAt, type TableCells } from './cells.js';
-
-export interface Answer {
-  /** -1: no rule matches. */
-  rule: number;
-  conjId: number | null;
-  /** Clause flows that completed the id, by clause; only when asked for. */
-  clauses: number[];
-}
-
-interface Soft {
-  readonly chain: Chain;
-  rule: number;
-  priority: number;
-}
+import { type Cell, type Chain, chainOf, headAt, type TableCells } from './cells.js';
+import type { Clauses } from './clauses.js';
 
 const NOTHING = -1;
 const ANY_PRIORITY = 0x10000;
 
-/** `ordered`: the fitting cells, first visited first. */
-export function evaluate(
-  table: TableCells,
-  ordered: readonly Cell[],
-  version: number,
-  out: Answer,
-  explain: boolean,
-): void {
-  const { rules } = table.timeline;
-  out.conjId = null;
-  out.clauses = [];
-  let best = NOTHING;
-  let bestPriority = -1;
-  const soft: Soft[] = [];
-  for (const cell of ordered) {
-    const chain = chainOf(cell, 0);
-    const rule = headAt(rules, chain, version, ANY_PRIORITY);
-    if (rule < 0) continue;
-    const { priority } = rules[rule]!.rule;
-    if (priority <= bestPriority) continue;
-    if (table.clauses(rule) !== null) soft.push({ chain, rule, priority });
-    else {
+export class Evaluator {
+  private readonly table: TableCells;
+  /** The clause flows that are still of interest ("soft" in OVS): chain, its present rule (or NOTHING), that rule's priority. */
+  private readonly softChain: Chain[] = [];
+  private readonly softRule: number[] = [];
+  private readonly softPriority: number[] = [];
+  private softCount = 0;
+  /** Per id (dense number): the level that has met it, and which clauses it lacks there, as 64 bits. */
+  private readonly metIn: number[] = [];
+  private readonly lacksLow: number[] = [];
+  private readonly lacksHigh: number[] = [];
+  private level = 0;
+  /** The answer: a rule or -1, and the conjunction id that led to it. */
+  rule = NOTHING;
+  conjId: number | null = null;
+
+  constructor(table: TableCells) {
+    this.table = table;
+  }
+
+  /** `ordered`: the fitting cells, first visited first. Fills `rule` and `conjId`, and on demand `clauses` by clause. */
+  evaluate(ordered: readonly Cell[], version: number, clauses: number[] | null = null): void {
+    const { table, softChain, softRule, softPriority } = this;
+    const { rules } = table.timeline;
+    this.conjId = null;
+    this.softCount = 0;
+    let best = NOTHING;
+    let bestPriority = -1;
+    for (let i = 0; i < ordered.length; i++) {
+      const chain = chainOf(ordered[i]!, 0);
+      const rule = headAt(rules, chain, version, ANY_PRIORITY);
+      if (rule < 0) continue;
+      const { priority } = rules[rule]!.rule;
+      if (priority <= bestPriority) continue;
+      if (table.clauses(rule) === null) {
+        best = rule;
+        bestPriority = priority;
+      } else {
+        softChain[this.softCount] = chain;
+        softRule[this.softCount] = rule;
+        softPriority[this.softCount++] = priority;
+      }
+    }
+    for (;;) {
+      const priority = this.dropUpTo(bestPriority);
+      if (priority < 0) {
+        this.rule = best;
+        return;
+      }
+      if (this.completeLevel(ordered, version, priority, clauses)) return;
+      for (let i = 0; i < this.softCount; i++) {
+        if (softPriority[i] !== priority) continue;
+        const rule = headAt(rules, softChain[i]!, version, priority);
+        softRule[i] = rule;
+        if (rule < 0) continue;
+        softPriority[i] = rules[rule]!.rule.priority;
+        if (table.clauses(rule) !== null) continue;
+        if (softPriority[i]! > bestPriority) {
+          best = rule;
+          bestPriority = softPriority[i]!;
+        }
+        softRule[i] = NOTHING;
+      }
+    }
+  }
+
+  /**
+   * Drops soft flows that are empty or not above `priority`; each is overwritten by the last one, so the order of the others
+   * may change. Returns the highest priority that is left, -1 if none.
+   */
+  private dropUpTo(priority: number): number {
+    const { softChain, softRule, softPriority } = this;
+    let highest = -1;
+    for (let i = 0; i < this.softCount; ) {
+      if (softRule[i]! >= 0 && softPriority[i]! > priority) {
+        if (softPriority[i]! > highest) highest = softPriority[i]!;
+        i++;
+        continue;
+      }
+      const last = --this.softCount;
+      softChain[i] = softChain[last]!;
+      softRule[i] = softRule[last]!;
+      softPriority[i] = softPriority[last]!;
+    }
+    return highest;
+  }
+
+  /** Visits the flows of one level in order; the first complete id for which the second lookup finds a rule decides. */
+  private completeLevel(
+    ordered: readonly Cell[],
+    version: number,
+    priority: number,
+    clauses: number[] | null,
+  ): boolean {
+    const { table, softRule, softPriority } = this;
+    let flowCount = 0;
+    for (let i = 0; i < this.softCount; i++) if (softPriority[i] === priority) flowCount++;
+    this.level++;
+    while (this.metIn.length < table.ruleClauses.idCount) {
+      this.metIn.push(0);
+      this.lacksLow.push(0);
+      this.lacksHigh.push(0);
+    }
+    for (let i = 0; i < this.softCount; i++) {
+      if (softPriority[i] !== priority) continue;
+      const flow = table.clauses(softRule[i]!)!;
+      const at = this.firstComplete(flow, flowCount);
+      if (at < 0) continue;
+      const id = flow.ids[at]!;
+      const rule = this.bestOrdinary(ordered, version, id);
+      if (rule < 0) continue;
+      this.rule = rule;
+      this.conjId = id;
+      if (clauses !== null) this.clauseFlows(i, priority, id, clauses);
+      return true;
+    }
+    return false;
+  }
+
+  /** Takes in one flow; the place in its list of the first id that is complete with it, or -1. */
+  private firstComplete({ idNumbers, clause, n, minN }: Clauses, flowCount: number): number {
+    const { metIn, lacksLow, lacksHigh, level } = this;
+    if (flowCount < minN) return -1;
+    for (let i = 0; i < idNumbers.length; i++) {
+      const needed = n[i]!;
+      if (needed > flowCount) continue;
+      const id = idNumbers[i]!;
+      if (metIn[id] !== level) {
+        metIn[id] = level;
+        // All ones shifted by n modulo 64 in OVS: of 64 clauses none is needed.
+        lacksLow[id] = needed === 64 ? 0 : needed >= 32 ? -1 : (1 << needed) - 1;
+        lacksHigh[id] = needed === 64 || needed <= 32 ? 0 : (1 << (needed - 32)) - 1;
+      }
+      const bit = clause[i]! - 1;
+      if (bit < 32) lacksLow[id]! &= ~(1 << bit);
+      else lacksHigh[id]! &= ~(1 << (bit - 32));
+      if (lacksLow[id] === 0 && lacksHigh[id] === 0) return i;
+    }
+    return -1;
+  }
+
+  /** The second lookup: clause flows do not count, but each still hides the rules of identical match below it. */
+  private bestOrdinary(ordered: readonly Cell[], version: number, conjId: number): number {
+    const { rules } = this.table.timeline;
+    let best = NOTHING;
+    let bestPriority = -1;
+    for (let i = 0; i < ordered.length; i++) {
+      const rule = headAt(rules, chainOf(ordered[i]!, conjId), version, ANY_PRIORITY);
+      if (rule < 0) continue;
+      const { priority } = rules[rule]!.rule;
+      if (priority <= bestPriority || this.table.clauses(rule) !== null) continue;
       best = rule;
       bestPriority = priority;
     }
-  }
-  for (;;) {
-    // What goes is overwritten by the last entry, so the order of the others may change.
-    for (let i = 0; i < soft.length; ) {
-      if (soft[i]!.rule < 0 || soft[i]!.priority <= bestPriority) {
-        const last = soft.pop()!;
-        if (i < soft.length) soft[i] = last;
-      } else i++;
-    }
-    if (soft.length === 0) {
-      out.rule = best;
-      return;
-    }
-    const priority = soft.reduce((highest, entry) => Math.max(highest, entry.priority), -1);
-    const level = soft.filter((entry) => entry.priority === priority);
-    const found = new Matches(level.length);
-    for (let i = 0; i < level.length; i++) {
-      const id = found.complete(table.clauses(level[i]!.rule)!);
-      if (id === null) continue;
-      const rule = bestOrdinary(table, ordered, version, id);
-      if (rule < 0) continue;
-      out.rule = rule;
-      out.conjId = id;
-      if (explain) out.clauses = clauseFlows(table, level.slice(0, i + 1), id);
-      return;
-    }
-    for (const entry of level) {
-      entry.rule = headAt(rules, entry.chain, version, priority);
-      if (entry.rule < 0) continue;
-      entry.priority = rules[entry.rule]!.rule.priority;
-      if (table.clauses(entry.rule) !== null) continue;
-      if (entry.priority > bestPriority) {
-        best = entry.rule;
-        bestPriority = entry.priority;
-      }
-      entry.rule = NOTHING;
-    }
-  }
-}
-
-/** The second lookup: clause flows do not count, but each still hides the rules of identical match below it. */
-function bestOrdinary(table: TableCells, ordered: readonly Cell[], version: number, conjId: number): number {
-  const { rules } = table.timeline;
-  let best = NOTHING;
-  let bestPriority = -1;
-  for (const cell of ordered) {
-    const rule = headAt(rules, chainOf(cell, conjId), version, ANY_PRIORITY);
-    if (rule < 0 || rules[rule]!.rule.priority <= bestPriority || table.clauses(rule) !== null) continue;
-    best = rule;
-    bestPriority = rules[rule]!.rule.priority;
-  }
-  return best;
-}
-
-/** Which clauses of which ids the flows of one level have brought so far. */
-class Matches {
-  private readonly flowCount: number;
-  /** Per id: clauses that are still needed, as bits. */
-  private readonly missing = new Map<number, bigint>();
-
-  constructor(flowCount: number) {
-    this.flowCount = flowCount;
+    return best;
   }
 
-  /** Takes in one flow; the first id that is complete with it, or null. */
-  complete({ ids, clause, n, minN }: Clauses): number | null {
-    if (this.flowCount < minN) return null;
-    for (let i = 0; i < ids.length; i++) {
-      if (n[i]! > this.flowCount) continue;
-      // 1 << n with n taken modulo 64: of 64 clauses none is needed.
-      const needed = this.missing.get(ids[i]!) ?? (1n << BigInt(n[i]! & 63)) - 1n;
-      const missing = needed & ~(1n << BigInt(clause[i]! - 1));
-      this.missing.set(ids[i]!, missing);
-      if (missing === 0n) return ids[i]!;
+  /** The flows of the level up to soft flow `last` that brought a clause of the id first, by clause. */
+  private clauseFlows(last: number, priority: number, id: number, out: number[]): void {
+    const byClause = new Map<number, number>();
+    for (let i = 0; i <= last; i++) {
+      if (this.softPriority[i] !== priority) continue;
+      const { ids, clause } = this.table.clauses(this.softRule[i]!)!;
+      for (let j = 0; j < ids.length; j++)
+        if (ids[j] === id && !byClause.has(clause[j]!)) byClause.set(clause[j]!, this.softRule[i]!);
     }
-    return null;
+    out.push(...[...byClause].sort(([a], [b]) => a - b).map(([, rule]) => rule));
   }
-}
-
-/** The first flow of each clause of the id, by clause. */
-function clauseFlows(table: TableCells, flows: readonly Soft[], id: number): number[] {
-  const byClause = new Map<number, number>();
-  for (const { rule } of flows) {
-    const { ids, clause, n } = table.clauses(rule)!;
-    for (let i = 0; i < ids.length; i++)
-      if (ids[i] === id && n[i]! >= clause[i]! && !byClause.has(clause[i]!)) byClause.set(clause[i]!, rule);
-  }
-  return [...byClause].sort(([a], [b]) => a - b).map(([, rule]) => rule);
 }

@@ -2,6 +2,8 @@ import type { Timeline } from '../timeline/timeline.js';
 import { NEVER } from '../util/units.js';
 import { type Cell, TableCells } from './cells.js';
 import type { Classifier, LookupExplanation, LookupResult } from './classifier.js';
+import { RuleClauses } from './clauses.js';
+import { Evaluator } from './evaluate.js';
 import { CandidateSet } from './pieces.js';
 
 /**
@@ -10,10 +12,12 @@ import { CandidateSet } from './pieces.js';
  */
 export class LinearClassifier implements Classifier {
   private readonly timeline: Timeline;
-  private readonly tables = new Map<number, TableCells>();
+  private readonly ruleClauses: RuleClauses;
+  private readonly tables = new Map<number, { cells: TableCells; evaluator: Evaluator }>();
 
   constructor(timeline: Timeline) {
     this.timeline = timeline;
+    this.ruleClauses = new RuleClauses(timeline);
   }
 
   lookup(table: number, key: Int32Array, version: number, out: LookupResult): void {
@@ -30,21 +34,21 @@ export class LinearClassifier implements Classifier {
   explain(table: number, key: Int32Array, version: number): LookupExplanation {
     const candidates = this.candidates(table, key);
     if (candidates === null) return { rule: -1, conjId: null, clauses: [], from: 0, to: NEVER };
-    const { from, to } = candidates.pieceAt(version);
-    return { ...candidates.explain(version), from, to };
+    const { from, to, rule, conjId } = candidates.pieceAt(version);
+    return { rule, conjId, clauses: candidates.clausesAt(version), from, to };
   }
 
   private candidates(number: number, key: Int32Array): CandidateSet | null {
     let table = this.tables.get(number);
     if (table === undefined) {
-      table = new TableCells(this.timeline, number);
+      const cells = new TableCells(this.timeline, this.ruleClauses, number);
+      table = { cells, evaluator: new Evaluator(cells) };
       this.tables.set(number, table);
     }
-    if (table.update() === null) return null;
-    return new CandidateSet(
-      table,
-      table.cells.filter((cell) => fits(cell, key)),
-    );
+    const { cells, evaluator } = table;
+    if (cells.update() === null) return null;
+    const fitting = cells.cells.filter((cell) => fits(cell, key));
+    return new CandidateSet(cells, evaluator, fitting);
   }
 }
 

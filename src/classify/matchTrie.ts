@@ -8,59 +8,57 @@
  */
 import type { Cell } from './cells.js';
 import { PairMap } from './pairMap.js';
+import type { WordUse } from './wordClasses.js';
 
-const ROOT = 0;
+export const ROOT = 0;
+const LAST_PLACE = 31;
+const LAST_BIT = 1 << LAST_PLACE;
+const placeBit = (place: number): number => 1 << Math.min(place, LAST_PLACE);
+
+/** How cells of one mask lie in the trie: places of their words ascending, and where in the cell each one stands. */
+interface Layout {
+  readonly places: readonly number[];
+  readonly indices: readonly number[];
+  /** Per step the places from there on, as in `testBelow`. */
+  readonly below: readonly number[];
+}
 
 export class MatchTrie {
-  /** Key words that any cell names, in the order in which they are tested. */
-  readonly words: Int32Array;
-  /** Per place in `words`: the bits that any cell names. */
-  readonly used: Int32Array;
-  /** Per place in `words`: the distinct masks. */
-  readonly masks: readonly (readonly number[])[];
-  /** Per test: place in `words`, mask, next test of the same node or -1. */
+  private readonly wordCount: number;
+  /** Per test: place of its word, mask, next test of the same node or -1. */
   private readonly testPlace: number[] = [];
   private readonly testMask: number[] = [];
   private readonly testNext: number[] = [];
+  /** Per test: the places that it and the tests below it read, as bits; the last bit stands for all further places. */
+  private readonly testBelow: number[] = [];
   private readonly firstTest: number[] = [-1];
   private readonly firstCell: number[] = [-1];
   private readonly cellNext: Int32Array;
   private readonly children: PairMap;
 
-  constructor(cells: readonly Cell[]) {
-    this.words = wordsByVariety(cells);
-    const placeOf = new Map([...this.words].map((word, place) => [word, place]));
-    this.used = new Int32Array(this.words.length);
-    const masks = Array.from(this.words, () => new Set<number>());
+  /** `uses`: the words in the order in which they are tested. */
+  constructor(cells: readonly Cell[], uses: readonly WordUse[]) {
+    this.wordCount = uses.length;
     this.cellNext = new Int32Array(cells.length).fill(-1);
     this.children = new PairMap(cells.length * 2);
-    const places: number[] = [];
-    let last: Cell | null = null;
-    let order: number[] = [];
+    const placeOf: number[] = [];
+    for (let place = 0; place < uses.length; place++) placeOf[uses[place]!.word] = place;
+    const layouts: (Layout | undefined)[] = [];
     for (const cell of cells) {
-      if (last === null || last.mask !== cell.mask) {
-        places.length = 0;
-        for (const word of cell.words) places.push(placeOf.get(word)!);
-        order = places.map((_, i) => i).sort((a, b) => places[a]! - places[b]!);
-        for (const i of order) {
-          this.used[places[i]!]! |= cell.masks[i]!;
-          masks[places[i]!]!.add(cell.masks[i]!);
-        }
-        last = cell;
+      let layout = layouts[cell.mask];
+      if (layout === undefined) {
+        layout = layoutOf(cell, placeOf);
+        layouts[cell.mask] = layout;
       }
-      let node = ROOT;
-      for (const i of order) node = this.child(this.test(node, places[i]!, cell.masks[i]!), cell.values[i]!);
-      this.cellNext[cell.number] = this.firstCell[node]!;
-      this.firstCell[node] = cell.number;
+      this.add(cell, layout);
     }
-    this.masks = masks.map((set) => [...set]);
   }
 
   placeOf(test: number): number {
     return this.testPlace[test]!;
   }
 
-  /** Puts the tests of a node into `tests` and the cells that end there into `cells`; `node` -1: the root. */
+  /** Puts the tests of a node into `tests` and the cells that end there into `cells`. */
   open(node: number, tests: number[], cells: number[]): void {
     for (let test = this.firstTest[node]!; test >= 0; test = this.testNext[test]!) tests.push(test);
     for (let cell = this.firstCell[node]!; cell >= 0; cell = this.cellNext[cell]!) cells.push(cell);
@@ -71,6 +69,27 @@ export class MatchTrie {
     return this.children.get(test, value & this.testMask[test]!);
   }
 
+  /** Places that may still be read by these tests and those below them, ascending; all of them when they cannot be told. */
+  placesBelow(tests: readonly number[]): number[] {
+    let bits = 0;
+    for (const test of tests) bits |= this.testBelow[test]!;
+    const all = Array.from({ length: this.wordCount }, (_, place) => place);
+    if ((bits & LAST_BIT) !== 0 && this.wordCount > LAST_PLACE) return all;
+    return all.filter((place) => (bits & placeBit(place)) !== 0);
+  }
+
+  private add(cell: Cell, { places, indices, below }: Layout): void {
+    let node = ROOT;
+    for (let step = 0; step < places.length; step++) {
+      const i = indices[step]!;
+      const test = this.test(node, places[step]!, cell.masks[i]!);
+      this.testBelow[test]! |= below[step]!;
+      node = this.child(test, cell.values[i]!);
+    }
+    this.cellNext[cell.number] = this.firstCell[node]!;
+    this.firstCell[node] = cell.number;
+  }
+
   private test(node: number, place: number, mask: number): number {
     let test = this.firstTest[node]!;
     while (test >= 0 && (this.testPlace[test] !== place || this.testMask[test] !== mask)) test = this.testNext[test]!;
@@ -78,6 +97,7 @@ export class MatchTrie {
     this.testPlace.push(place);
     this.testMask.push(mask);
     this.testNext.push(this.firstTest[node]!);
+    this.testBelow.push(0);
     this.firstTest[node] = this.testPlace.length - 1;
     return this.testPlace.length - 1;
   }
@@ -93,17 +113,10 @@ export class MatchTrie {
   }
 }
 
-/** Words with few different values first: what comes early is shared by most paths. */
-function wordsByVariety(cells: readonly Cell[]): Int32Array {
-  const values = new Map<number, Set<number>>();
-  for (const cell of cells)
-    for (let i = 0; i < cell.words.length; i++) {
-      let set = values.get(cell.words[i]!);
-      if (set === undefined) {
-        set = new Set();
-        values.set(cell.words[i]!, set);
-      }
-      set.add(cell.values[i]!);
-    }
-  return Int32Array.from([...values].sort(([a, x], [b, y]) => x.size - y.size || a - b).map(([word]) => word));
+function layoutOf(cell: Cell, placeOf: readonly number[]): Layout {
+  const placeAt = (i: number): number => placeOf[cell.words[i]!]!;
+  const indices = Array.from(cell.words, (_, i) => i).sort((a, b) => placeAt(a) - placeAt(b));
+  const places = indices.map(placeAt);
+  const below = places.map((_, step) => places.slice(step).reduce((bits, place) => bits | placeBit(place), 0));
+  return { places, indices, below };
 }

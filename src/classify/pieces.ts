@@ -2,7 +2,7 @@
 import type { OrderEpoch } from '../timeline/timeline.js';
 import { NEVER } from '../util/units.js';
 import { ABSENT, type Cell, type Chain, chainOf, type TableCells } from './cells.js';
-import { type Answer, evaluate } from './evaluate.js';
+import type { Evaluator } from './evaluate.js';
 import { possibleAnswers } from './possible.js';
 
 export interface Piece {
@@ -14,107 +14,138 @@ export interface Piece {
   readonly others: readonly number[];
 }
 
+const NO_RULES: readonly number[] = [];
+const NOT_ASKED = -2;
+
 /** The cells of one header, over all versions. */
 export class CandidateSet {
   private readonly table: TableCells;
-  private readonly cells: readonly Cell[];
+  private readonly evaluator: Evaluator;
+  /** In the order of their masks at the time of `sortedFor`. */
+  private readonly cells: Cell[];
+  private sortedFor: OrderEpoch | null = null;
   /** Ascending, first one 0: between two of them neither rules nor the order of their masks change. */
-  private readonly bounds: readonly number[];
-  private readonly known: (Known | undefined)[] = [];
+  private readonly bounds: Int32Array;
+  /** What is known about the stretch from each bound on. */
+  private readonly rule: Int32Array;
+  private readonly conjId: (number | null)[];
+  private readonly others: (readonly number[])[] = [];
 
-  constructor(table: TableCells, cells: readonly Cell[]) {
+  constructor(table: TableCells, evaluator: Evaluator, cells: Cell[]) {
     this.table = table;
+    this.evaluator = evaluator;
     this.cells = cells;
     this.bounds = boundsOf(table, cells);
+    this.rule = new Int32Array(this.bounds.length).fill(NOT_ASKED);
+    this.conjId = Array.from(this.bounds, () => null);
   }
 
   /** The answer at `version`, with the longest stretch of versions over which it is the same. */
   pieceAt(version: number): Piece {
     const { bounds } = this;
-    const at = indexAt(bounds, version);
-    const answer = this.answerOf(at);
+    const at = lastUpTo(bounds, version);
+    this.ask(at);
     let first = at;
-    while (first > 0 && isSame(this.answerOf(first - 1), answer)) first--;
+    while (first > 0 && this.isSame(first - 1, at)) first--;
     let end = at + 1;
-    while (end < bounds.length && isSame(this.answerOf(end), answer)) end++;
-    return { from: bounds[first]!, to: end < bounds.length ? bounds[end]! : NEVER, ...answer };
+    while (end < bounds.length && this.isSame(end, at)) end++;
+    return {
+      from: bounds[first]!,
+      to: end < bounds.length ? bounds[end]! : NEVER,
+      rule: this.rule[at]!,
+      conjId: this.conjId[at]!,
+      others: this.others[at] ?? NO_RULES,
+    };
   }
 
-  explain(version: number): Answer {
-    const answer: Answer = { rule: -1, conjId: null, clauses: [] };
-    evaluate(this.table, this.orderedAt(version), version, answer, true);
-    return answer;
+  /** Rule indices of the clause flows that completed the answer's id, by clause; none for an ordinary match. */
+  clausesAt(version: number): number[] {
+    const clauses: number[] = [];
+    this.sortAt(version);
+    this.evaluator.evaluate(this.cells, version, clauses);
+    return clauses;
   }
 
-  private answerOf(at: number): Known {
-    let known = this.known[at];
-    if (known === undefined) {
-      const version = this.bounds[at]!;
-      evaluate(this.table, this.orderedAt(version), version, scratch, false);
-      const { rule, conjId } = scratch;
-      const others = this.table.timeline.orderKnown
-        ? NO_RULES
-        : [...possibleAnswers(this.table, this.cells, version)].filter((other) => other !== rule).sort((a, b) => a - b);
-      known = { rule, conjId, others };
-      this.known[at] = known;
+  private ask(at: number): void {
+    if (this.rule[at] !== NOT_ASKED) return;
+    const version = this.bounds[at]!;
+    this.sortAt(version);
+    this.evaluator.evaluate(this.cells, version);
+    const { rule, conjId } = this.evaluator;
+    this.rule[at] = rule;
+    this.conjId[at] = conjId;
+    if (this.table.timeline.orderKnown) return;
+    const possible = [...possibleAnswers(this.table, this.cells, version)];
+    this.others[at] = possible.filter((other) => other !== rule).sort((a, b) => a - b);
+  }
+
+  private isSame(a: number, b: number): boolean {
+    this.ask(a);
+    if (this.rule[a] !== this.rule[b] || this.conjId[a] !== this.conjId[b]) return false;
+    const others = this.others[a] ?? NO_RULES;
+    const same = this.others[b] ?? NO_RULES;
+    return others.length === same.length && others.every((rule, i) => rule === same[i]);
+  }
+
+  /** Insertion sort: from one epoch to the next almost nothing moves. */
+  private sortAt(version: number): void {
+    const epoch = epochAt(this.table, version);
+    if (epoch === this.sortedFor) return;
+    this.sortedFor = epoch;
+    const rank = this.table.rankIn(epoch);
+    const { cells } = this;
+    for (let i = 1; i < cells.length; i++) {
+      const cell = cells[i]!;
+      let place = i;
+      for (; place > 0 && rank[cells[place - 1]!.mask]! > rank[cell.mask]!; place--) cells[place] = cells[place - 1]!;
+      cells[place] = cell;
     }
-    return known;
-  }
-
-  private orderedAt(version: number): readonly Cell[] {
-    const rank = this.table.rankIn(epochAt(this.table, version));
-    return [...this.cells].sort((a, b) => rank[a.mask]! - rank[b.mask]!);
   }
 }
 
-interface Known {
-  readonly rule: number;
-  readonly conjId: number | null;
-  readonly others: readonly number[];
-}
-
-const NO_RULES: readonly number[] = [];
-const scratch: Answer = { rule: -1, conjId: null, clauses: [] };
-
-function isSame(a: Known, b: Known): boolean {
-  return (
-    a.rule === b.rule &&
-    a.conjId === b.conjId &&
-    a.others.length === b.others.length &&
-    a.others.every((rule, i) => rule === b.others[i])
-  );
-}
-
-function boundsOf(table: TableCells, cells: readonly Cell[]): number[] {
+/** Where rules of these cells come or go that a header can meet, or where their masks change places. */
+function boundsOf(table: TableCells, cells: readonly Cell[]): Int32Array {
   const { rules } = table.timeline;
-  const bounds = new Set([0]);
+  const bounds = [0];
   const ids = new Set<number>();
   const take = (chain: Chain): void => {
     for (const slot of chain)
       for (const index of slot.rules) {
         const { from, to } = rules[index]!;
-        bounds.add(from);
-        if (to !== NEVER) bounds.add(to);
-        for (const id of table.clauses(index)?.ids ?? NO_RULES) ids.add(id);
+        bounds.push(from);
+        if (to !== NEVER) bounds.push(to);
+        const clauses = table.clauses(index);
+        if (clauses !== null) for (const id of clauses.ids) ids.add(id);
       }
   };
   for (const cell of cells) take(chainOf(cell, 0));
-  for (const id of ids) if (id !== 0) for (const cell of cells) if (cell.byId !== null) take(chainOf(cell, id));
-  for (const version of orderChanges(table, cells)) bounds.add(version);
-  return [...bounds].sort((a, b) => a - b);
+  ids.delete(0);
+  for (const cell of cells) {
+    if (cell.byId === null) continue;
+    for (const id of ids) {
+      const chain = cell.byId.get(id);
+      if (chain !== undefined) take(chain);
+    }
+  }
+  addOrderChanges(table, cells, bounds);
+  const sorted = Int32Array.from(bounds).sort();
+  let count = 1;
+  for (let i = 1; i < sorted.length; i++) if (sorted[i] !== sorted[i - 1]) sorted[count++] = sorted[i]!;
+  return sorted.slice(0, count);
 }
 
 /** Versions at which two of the cells' masks that stay change places. */
-function* orderChanges(table: TableCells, cells: readonly Cell[]): IterableIterator<number> {
+function addOrderChanges(table: TableCells, cells: readonly Cell[], out: number[]): void {
+  const swapping = table.swappingEpochs();
+  if (swapping.length === 0) return;
   const { epochs } = table.timeline.tables.get(table.table)!;
   const mine = [...new Set(cells.map((cell) => cell.mask))];
-  if (mine.length < 2) return;
-  for (let epoch = 1; epoch < epochs.length; epoch++) {
-    const old = table.rankIn(epochs[epoch - 1]!);
-    const rank = table.rankIn(epochs[epoch]!);
+  for (const i of swapping) {
+    const old = table.rankIn(epochs[i - 1]!);
+    const rank = table.rankIn(epochs[i]!);
     const staying = mine.filter((mask) => old[mask] !== ABSENT && rank[mask] !== ABSENT);
     staying.sort((a, b) => old[a]! - old[b]!);
-    if (staying.some((mask, i) => i > 0 && rank[mask]! < rank[staying[i - 1]!]!)) yield epochs[epoch]!.from;
+    if (staying.some((mask, at) => at > 0 && rank[mask]! < rank[staying[at - 1]!]!)) out.push(epochs[i]!.from);
   }
 }
 
@@ -130,7 +161,7 @@ function epochAt(table: TableCells, version: number): OrderEpoch {
   return epochs[low]!;
 }
 
-function indexAt(bounds: readonly number[], version: number): number {
+function lastUpTo(bounds: Int32Array, version: number): number {
   let low = 0;
   let high = bounds.length;
   while (low + 1 < high) {

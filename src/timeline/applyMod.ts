@@ -254,9 +254,12 @@ function outputsTo(actions: readonly Action[], port: number): boolean {
 }
 
 /** ofp-actions.c:ofpact_next_flattened(): nested lists count too. */
-function flattened(actions: readonly Action[]): Action[] {
-  return actions.flatMap((action) => {
-    if (action.type === 'clone' || action.type === 'writeActions') return [action, ...flattened(action.actions)];
-    return action.type === 'ct' ? [action, ...flattened(action.exec)] : [action];
-  });
+function flattened(actions: readonly Action[]): readonly Action[] {
+  if (!actions.some((action) => nestedIn(action) !== null)) return actions;
+  return actions.flatMap((action) => [action, ...flattened(nestedIn(action) ?? [])]);
+}
+
+function nestedIn(action: Action): readonly Action[] | null {
+  if (action.type === 'clone' || action.type === 'writeActions') return action.actions;
+  return action.type === 'ct' ? action.exec : null;
 }
