@@ -24,7 +24,7 @@ export interface MonitorEvent {
 
 /** One or, with `flags=[more]`, several printed replies: one atomic change. */
 export interface MonitorReply {
-  /** Time of the last part. Null: the list of all rules at the start, which `--timestamp` does not stamp. */
+  /** Time of the first part. Null: the list of all rules at the start, which `--timestamp` does not stamp. */
   readonly t: bigint | null;
   /** Time at which the switch stopped reporting, when this reply was sent during a pause. */
   readonly pausedAt: bigint | null;
@@ -101,12 +101,8 @@ class MonitorReader {
         'run ovs-ofctl monitor with --timestamp',
       );
     }
-    if (this.more && this.current !== null && (t === null) === (this.current.t === null)) {
-      // A step is whole when its last part has come.
-      const whole: MonitorReply = { ...this.current, t };
-      this.replies[this.replies.length - 1] = whole;
-      this.current = whole;
-    } else {
+    const goesOn = this.more && this.current !== null && (t === null) === (this.current.t === null);
+    if (!goesOn) {
       this.current = { t, pausedAt: this.pausedAt, of: head.of, events: [], line };
       this.replies.push(this.current);
     }

@@ -25,7 +25,7 @@ export interface PriorityAnswer {
 interface Known {
   readonly priority: number;
   readonly cookie: bigint;
-  readonly actions: string;
+  readonly actions: readonly Action[];
 }
 
 export class PriorityBook {
@@ -52,16 +52,17 @@ export class PriorityBook {
    */
   find(event: 'ADDED' | 'MODIFIED' | 'DELETED', seen: Sighting): PriorityAnswer {
     const key = ruleKey(seen);
-    const actions = actionsKey(seen.actions);
     const dumped = this.known.get(key) ?? [];
     const all = distinct(dumped);
     if (all.length === 1) return { priority: all[0]!, candidates: all };
-    const same = distinct(dumped.filter((rule) => rule.cookie === seen.cookie && rule.actions === actions));
+    const actions = actionsKey(seen.actions);
+    const isSame = (rule: Known) => rule.cookie === seen.cookie && actionsKey(rule.actions) === actions;
+    const same = distinct(dumped.filter(isSame));
     if (same.length === 1) return { priority: same[0]!, candidates: same };
     const open = same.length > 0 ? same : all;
     if (event !== 'ADDED') {
       const living = [...(this.live.get(key)?.values() ?? [])].filter((rule) => rule.cookie === seen.cookie);
-      const exact = distinct(event === 'DELETED' ? living.filter((rule) => rule.actions === actions) : living);
+      const exact = distinct(event === 'DELETED' ? living.filter(isSame) : living);
       if (exact.length === 1) return { priority: exact[0]!, candidates: exact };
     }
     const clause = this.acceptPriorities(seen).filter((priority) => open.includes(priority));
@@ -78,12 +79,12 @@ export class PriorityBook {
       this.live.set(key, rules);
     }
     if (event === 'DELETED') rules.delete(priority);
-    else rules.set(priority, { priority, cookie: seen.cookie, actions: actionsKey(seen.actions) });
+    else rules.set(priority, { priority, cookie: seen.cookie, actions: seen.actions });
   }
 
   private note(rule: Rule): void {
     const key = ruleKey(rule);
-    const entry = { priority: rule.priority, cookie: rule.cookie, actions: actionsKey(rule.actions) };
+    const entry = { priority: rule.priority, cookie: rule.cookie, actions: rule.actions };
     const entries = this.known.get(key);
     if (entries === undefined) this.known.set(key, [entry]);
     else entries.push(entry);
