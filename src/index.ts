@@ -4,6 +4,15 @@
  */
 import type { SchemaName } from './report/names.js';
 
+export {
+  type FlowFileOptions,
+  type FlowLine,
+  type FlowsOptions,
+  flowToJson,
+  type ParsedFlows,
+  parseFlows,
+  readFlows,
+} from './api/flows.js';
 export { type PacketsOptions, packets, type ReadPacket } from './api/packets.js';
 export type { Progress, ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
 export { canonicalJson, digest } from './report/digest.js';

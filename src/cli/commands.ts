@@ -19,6 +19,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/packets.js'),
   },
   {
+    name: 'flows',
+    summary: 'check flow text and print it as Open vSwitch does',
+    load: () => import('./commands/flows.js'),
+  },
+  {
     name: 'schema',
     summary: 'print the JSON Schema of a result',
     load: () => import('./commands/schema.js'),
