@@ -233,3 +233,25 @@ test('progress says how much is done and how long it will take at that speed', (
   );
   assert.equal(progressText({ what: 'packets', done: 1234, total: null }, 2000), '1,234 packets');
 });
+
+test('flows prints each line as the switch would dump it, and each bad line with its column', () => {
+  const text =
+    'priority=7,tcp,in_port=1,tp_dst=80 actions=output:2 # web\n\nip,tp_dts=80 actions=drop\ndelete table=5,ip\n';
+  const ran = dropwindow(['flows', '-'], { input: text });
+  assert.equal(ran.code, 2);
+  assert.equal(ran.out, 'priority=7,tcp,in_port=1,tp_dst=80 actions=output:2\nDEL table:5 ip actions=drop\n');
+  assert.match(ran.err, /^dropwindow: standard input:3:4: .*tp_dts.*\n.*tp_dst.*\n$/);
+});
+
+test('flows takes a dump with its version from its header, and a port by name from --ports', (t) => {
+  const ports = join(scratch(t), 'ports.json');
+  writeFileSync(ports, '{"ports":[{"name":"tap1","ofport":4}]}');
+  const dump =
+    'OFPST_FLOW reply (OF1.3) (xid=0x2):\n cookie=0x5, duration=1.5s, table=3, n_packets=1, n_bytes=60, reset_counts priority=9,in_port=tap1 actions=drop\n';
+  const ran = dropwindow(['flows', '--json', '--ports', ports, '-'], { input: dump });
+  assert.equal(ran.code, 0, ran.err);
+  const flow = JSON.parse(ran.out);
+  assert.equal(flow.flow, 'cookie=0x5, table=3, reset_counts priority=9,in_port=4 actions=drop');
+  assert.deepEqual(flow.flags, ['reset_counts']);
+  assert.equal(dropwindow(['flows', '--check', '--ports', ports, '-'], { input: dump }).out, '');
+});
