@@ -39,7 +39,10 @@ const HEADER_TYPES: Readonly<Record<string, number>> = {
   mpls_mc: (PT_NS_ETHERTYPE << 16) | 0x8848,
 };
 
-/** The match as the actions see it, one action after the other. */
+/**
+ * The match as the actions see it, one action after the other. Works in the match itself: `nested` puts back what the
+ * actions changed, so nothing is copied.
+ */
 export class MatchState {
   readonly value: Int32Array;
   readonly mask: Int32Array;
@@ -47,7 +50,7 @@ export class MatchState {
   formats = ANY_FORMAT;
 
   constructor(match: DenseMatch) {
-    this.value = match.value.slice();
+    this.value = match.value;
     this.mask = match.mask;
     // A packet type of the Ethernet namespace stands for the Ethernet type (parse_ofp_str__).
     if (match.mask[K.packet_type] === -1 && match.value[K.packet_type]! >>> 16 === PT_NS_ETHERTYPE)

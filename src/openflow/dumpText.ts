@@ -45,23 +45,25 @@ export function parseDump(text: string, options: DumpOptions = {}): ParsedDump {
   const rules: DumpRule[] = [];
   const warnings: string[] = [];
   let of = options.of ?? '1.3';
+  let lineOptions: FlowTextOptions = { ...options, of };
   let header = false;
   let more = false;
   let form: 'ofctl' | 'appctl' = 'ofctl';
   for (const line of linesOf(text, options.file ?? '')) {
     const flow = withoutComment(line.text);
     if (flow.trim() === '') continue;
-    const head = HEADER.exec(flow.trimStart());
+    const head = flow.includes('_FLOW reply') ? HEADER.exec(flow.trimStart()) : null;
     if (head !== null) {
       header = true;
       of = (head[2] as OfVersion | undefined) ?? '1.0';
+      lineOptions = { ...options, of };
       more = head[3] !== undefined;
       continue;
     }
     if (isAppctlLine(flow)) form = 'appctl';
     try {
-      const { warnings: found, ...parsed } = parseDumpLine(flow, { ...options, of });
-      rules.push({ ...parsed, line: line.number });
+      const { rule, stats, warnings: found } = parseDumpLine(flow, lineOptions);
+      rules.push({ rule, stats, line: line.number });
       for (const warning of found) warnings.push(`line ${line.number}: ${warning}`);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
@@ -104,7 +106,7 @@ export function parseDumpLine(
   try {
     const { mod, warnings, draft } = parseFlow('add', text, options);
     // Adding by OpenFlow 1.0 or 1.1 would set reset_counts; a dump shows what is set.
-    return { rule: { ...ruleOf(mod), flags: { ...draft.flags } }, stats: { ...draft.stats }, warnings };
+    return { rule: { ...ruleOf(mod), flags: draft.flags }, stats: draft.stats, warnings };
   } catch (error) {
     const printed = error instanceof InputError ? readPrinted(text, options) : null;
     if (printed === null) throw error;
@@ -141,9 +143,9 @@ function readPrinted(text: string, options: FlowTextOptions): { rule: Rule; stat
       idleTimeout: draft.idleTimeout,
       hardTimeout: draft.hardTimeout,
       importance: draft.importance,
-      flags: { ...draft.flags },
+      flags: draft.flags,
     };
-    return { rule, stats: { ...draft.stats } };
+    return { rule, stats: draft.stats };
   } catch (error) {
     if (error instanceof InputError) return null;
     throw error;

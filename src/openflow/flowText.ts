@@ -143,9 +143,10 @@ function matchFormat(formats: number, of: OfVersion): MatchFormat {
 
 /** ovs-ofctl logs what it drops; a packet type that implied the protocol stays. */
 function normalizationWarning(tlvMap: TlvMap): string[] {
-  const before = parsed.toMatch();
-  if (!normalizeMatch(parsed)) return [];
-  const [pre, post] = [formatMatch(before, { tlvMap }), formatMatch(parsed.toMatch(), { tlvMap })];
+  if (!normalizeMatch(parsed, false)) return [];
+  const pre = formatMatch(parsed.toMatch(), { tlvMap });
+  normalizeMatch(parsed);
+  const post = formatMatch(parsed.toMatch(), { tlvMap });
   return [`normalization changed the match: '${pre}' became '${post}' (a field lacks its prerequisite)`];
 }
 
@@ -206,7 +207,7 @@ function toFlowMod(op: FlowModOp, of: OfVersion, draft: FlowDraft, actions: Acti
     idleTimeout: draft.idleTimeout,
     hardTimeout: draft.hardTimeout,
     importance: op === 'add' && (of === '1.4' || of === '1.5') ? draft.importance : 0,
-    flags: { ...draft.flags, resetCounts: draft.flags.resetCounts || (old && op === 'add') },
+    flags: old && op === 'add' ? { ...draft.flags, resetCounts: true } : draft.flags,
     outPort: draft.outPort,
     outGroup: draft.outGroup,
     of,

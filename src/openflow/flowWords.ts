@@ -9,7 +9,7 @@ import type { DenseMatch } from './denseMatch.js';
 import { F11_UP, F12_UP, F13_UP, NXM_OF11_UP } from './formats.js';
 import { KeyValueReader } from './keyValue.js';
 import { parseMatchPair, unknownKeyword } from './matchText.js';
-import type { FlowModOp, RuleFlags, RuleStats } from './rule.js';
+import { type FlowModOp, NO_FLAGS, type RuleFlags, type RuleStats } from './rule.js';
 import { atColumn, type ParseContext, parseSmall, parseTable } from './textContext.js';
 
 /** Which words an operation knows; `dump` reads what switches print, wider than what they read. */
@@ -77,13 +77,8 @@ export class FlowDraft {
   importance = 0;
   outPort: number = PORT.NONE;
   outGroup = ANY_GROUP;
-  readonly flags: { -readonly [Flag in keyof RuleFlags]: boolean } = {
-    sendFlowRem: false,
-    checkOverlap: false,
-    resetCounts: false,
-    noPacketCounts: false,
-    noByteCounts: false,
-  };
+  /** Mostly none, so one object is shared. */
+  flags: RuleFlags = NO_FLAGS;
   readonly stats: { -readonly [Item in keyof RuleStats]: RuleStats[Item] } = {
     duration: null,
     nPackets: null,
@@ -120,7 +115,7 @@ export function parseFlowWords(
 }
 
 function parseFlag(key: string, draft: FlowDraft, context: ParseContext): void {
-  draft.flags[FLAG_WORDS[key]!] = true;
+  draft.flags = { ...draft.flags, [FLAG_WORDS[key]!]: true };
   if (key === 'reset_counts') context.formats &= F12_UP;
   else if (key.startsWith('no_')) context.formats &= F13_UP;
 }

@@ -132,15 +132,15 @@ function allowedGroups(match: DenseMatch): readonly Group[] {
   return allowed;
 }
 
-/** Drops what cannot be matched for want of a prerequisite; true when something was dropped. */
-export function normalizeMatch(match: DenseMatch): boolean {
+/** Is there something that cannot be matched for want of a prerequisite? Drops it if `drop`. */
+export function normalizeMatch(match: DenseMatch, drop = true): boolean {
   let allowed: readonly Group[] | null = null;
   let changed = false;
   for (const group of GROUPS) {
     if (!match.anyMask(group.from, group.count)) continue;
     allowed ??= allowedGroups(match);
     if (allowed.includes(group)) continue;
-    match.wildcard(group.from, group.count);
+    if (drop) match.wildcard(group.from, group.count);
     changed = true;
   }
   return changed;
