@@ -1,9 +1,9 @@
 /**
  * The packet table: one chunk of packets as columns in one SharedArrayBuffer, what the walk reads per packet.
- * Everything that the header variant holds is not repeated here. 62 bytes per row.
+ * Everything that the header variant holds is not repeated here. 63 bytes per row.
  *
- * Most packets are plain: their columns and variant say all that conntrack asks. Packets with TCP options that matter
- * (SYN, SACK), ICMP errors, fragments, damaged headers and a few more keep their bytes and are taken apart again when
+ * Most packets are plain: their columns and variant say all that conntrack asks. Packets with SACK blocks, ICMP
+ * errors, fragments, damaged headers and a few more keep their bytes and are taken apart again when
  * they are loaded. Whether a row keeps its bytes never changes what load() gives.
  */
 import { FRAG_ANY, K } from '../fields/key.js';
@@ -20,6 +20,7 @@ export const ROW_BAD_L4_CHECKSUM = 2;
 export const ROW_ZERO_LENGTH = 4;
 /** An ICMP error in the group of its inner packet. */
 export const ROW_ICMP_ERROR = 8;
+export const ROW_SACK_PERMITTED = 16;
 
 /** Above the IP header that many bytes are kept of a packet, of a fragment all. */
 const KEPT_ABOVE_L4 = 640;
@@ -50,6 +51,8 @@ export interface PacketColumns {
   readonly tcpWindow: Uint16Array;
   readonly tcpFlags: Uint16Array;
   readonly icmpId: Uint16Array;
+  /** Window scale option, -1: none. */
+  readonly tcpScale: Int8Array;
   readonly bits: Uint8Array;
   /** Place in `kept`, -1: a plain packet. */
   readonly keptAt: Int32Array;
@@ -76,6 +79,7 @@ const COLUMNS = {
   icmpId: Uint16Array,
   direction: Uint8Array,
   bits: Uint8Array,
+  tcpScale: Int8Array,
 } as const;
 
 const ROW_BYTES = Object.values(COLUMNS).reduce((sum, type) => sum + type.BYTES_PER_ELEMENT, 0);
@@ -135,11 +139,14 @@ export class PacketTable {
     columns.tcpAck[row] = info.tcpAck;
     columns.tcpWindow[row] = info.tcpWindow;
     columns.icmpId[row] = info.icmpId;
+    // Scales above 127 are damage; conntrack takes 14 at most.
+    columns.tcpScale[row] = Math.min(info.tcpScale, 127);
     columns.tcpFlags[row] = key[K.tcp_flags]!;
     columns.bits[row] =
       (info.l3ChecksumOk ? 0 : ROW_BAD_L3_CHECKSUM) |
       (info.l4ChecksumOk ? 0 : ROW_BAD_L4_CHECKSUM) |
-      (info.zeroLength ? ROW_ZERO_LENGTH : 0);
+      (info.zeroLength ? ROW_ZERO_LENGTH : 0) |
+      (info.sackPermitted ? ROW_SACK_PERMITTED : 0);
     columns.keptAt[row] = keepAll
       ? this.keep(info, linkType, info.capturedBytes)
       : this.keepIfNeeded(key, info, linkType);
@@ -212,10 +219,10 @@ export class PacketTable {
     info.tcpAck = columns.tcpAck[row]!;
     info.tcpWindow = columns.tcpWindow[row]!;
     info.icmpId = columns.icmpId[row]!;
-    info.tcpScale = -1;
+    info.tcpScale = columns.tcpScale[row]!;
     info.tcpSackEdge = 0;
     info.hasSack = false;
-    info.sackPermitted = false;
+    info.sackPermitted = (columns.bits[row]! & ROW_SACK_PERMITTED) !== 0;
     info.l4Malformed = false;
     info.fragmentId = 0;
     info.fragmentOffset = 0;
@@ -233,7 +240,7 @@ function isPlain(key: Int32Array, info: PacketInfo): boolean {
   if (info.l4Malformed || key[K.nw_frag] !== 0 || info.l4Offset >= NO_OFFSET) return false;
   switch (key[K.nw_proto]) {
     case IP_TCP:
-      return info.tcpScale < 0 && !info.hasSack && !info.sackPermitted;
+      return !info.hasSack;
     case IP_UDP:
       // The trackers look whether there is a checksum at all (conntrack.c:check_l4_udp).
       return key[K.dl_type] === ETH_IPV4 || hasUdpSum(info);

@@ -7,6 +7,7 @@
 import { etherTypeOf, headerBytesOf, LINK_ETHERNET, sourceMacOffset } from '../capture/links.js';
 import { K, VLAN_CFI } from '../fields/key.js';
 import { u16, u32 } from '../util/bytesAt.js';
+import { extractShort, resetInfo } from './extractShort.js';
 import { extractArp, extractIpv4, extractIpv6, extractMpls, extractNsh } from './network.js';
 import type { PacketInfo } from './packetInfo.js';
 import {
@@ -39,6 +40,8 @@ export function extractPacket(
   // Fuzzed files have captured > original; what is there was there.
   const size = Math.max(originalBytes, capturedBytes);
   const end = start + capturedBytes;
+  if (linkType === LINK_ETHERNET && extractShort(data, start, end, size, key, info)) return true;
+  info.isKeyShort = false;
   key.fill(0, K.dl_src, K.PACKET_END);
   resetInfo(info, data, start, capturedBytes, size);
   if (linkType !== LINK_ETHERNET) return extractOtherLink(data, start, end, size, linkType, key, info);
@@ -49,32 +52,6 @@ export function extractPacket(
   key[K.dl_src + 1] = u32(data, start + 8, end);
   extractTyped(data, start + 12, end, size - 12, key, info);
   return true;
-}
-
-function resetInfo(info: PacketInfo, data: Uint8Array, start: number, capturedBytes: number, size: number): void {
-  info.data = data;
-  info.start = start;
-  info.capturedBytes = capturedBytes;
-  info.originalBytes = size;
-  info.l3Offset = -1;
-  info.l4Offset = -1;
-  info.l4Bytes = 0;
-  info.payloadBytes = 0;
-  info.tcpSeq = 0;
-  info.tcpAck = 0;
-  info.tcpWindow = 0;
-  info.tcpScale = -1;
-  info.tcpSackEdge = 0;
-  info.hasSack = false;
-  info.sackPermitted = false;
-  info.icmpId = 0;
-  info.l4Malformed = false;
-  info.l3ChecksumOk = true;
-  info.l4ChecksumOk = true;
-  info.fragmentId = 0;
-  info.fragmentOffset = 0;
-  info.moreFragments = false;
-  info.zeroLength = false;
 }
 
 /** From the first ethertype at `at` on: tags, LLC, then the network layer. `size` counts from there, at least 2. */

@@ -43,4 +43,11 @@ export class PacketInfo {
   acceptZeroLength = false;
   /** This packet had such a length and was accepted. */
   zeroLength = false;
+  /**
+   * Setting: the key that this instance is used with is written by nobody but extractPacket(), so what one packet left in
+   * it is known at the next, and clearing it can mostly be left out.
+   */
+  ownsKey = false;
+  /** With `ownsKey`: the last packet took the short way, words that it does not write are 0. */
+  isKeyShort = false;
 }

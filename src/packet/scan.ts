@@ -60,6 +60,7 @@ export class Scan {
     this.options = options;
     this.variants = new VariantTable(options.usedBits, this.groups);
     this.info.acceptZeroLength = true;
+    this.info.ownsKey = true;
   }
 
   /** Chunks in time order. `recycle`: give the same table each time, when the caller is done with it before it goes on. */

@@ -46,18 +46,19 @@ function extractTcp(data: Uint8Array, at: number, end: number, size: number, key
   info.tcpAck = u32(data, at + 8, end) >>> 0;
   info.tcpWindow = u16(data, at + 14, end);
   info.payloadBytes = size - headerBytes;
-  // NOP, NOP, timestamp: nearly all segments with options, and nothing to find in it.
-  if (headerBytes > 20 && !(headerBytes === 32 && u32(data, at + 20, end) === 0x0101080a)) {
-    readTcpOptions(data, at + 20, at + headerBytes, end, info);
-  }
+  if (headerBytes > 20) readTcpOptions(data, at + 20, at + headerBytes, end, info);
 }
 
+/** NOP, NOP, kind 8, length 10 (RFC 7323 appendix A). */
+const TIMESTAMP_ONLY = 0x0101080a;
 const OPTION_SCALE = 3;
 const OPTION_SACK_PERMITTED = 4;
 const OPTION_SACK = 5;
 
 /** RFC 9293 3.1, RFC 7323 2, RFC 2018 2 and 3. Stops at a broken length, as nf_conntrack_proto_tcp.c:tcp_options does. */
-function readTcpOptions(data: Uint8Array, from: number, to: number, end: number, info: PacketInfo): void {
+export function readTcpOptions(data: Uint8Array, from: number, to: number, end: number, info: PacketInfo): void {
+  // NOP, NOP, timestamp: nearly all segments with options, and nothing to find in it.
+  if (to - from === 12 && u32(data, from, end) === TIMESTAMP_ONLY) return;
   for (let at = from; at < to; ) {
     const kind = u8(data, at, end);
     if (kind === 0) return;
