@@ -139,8 +139,7 @@ export class PacketTable {
     columns.tcpAck[row] = info.tcpAck;
     columns.tcpWindow[row] = info.tcpWindow;
     columns.icmpId[row] = info.icmpId;
-    // Scales above 127 are damage; conntrack takes 14 at most.
-    columns.tcpScale[row] = Math.min(info.tcpScale, 127);
+    columns.tcpScale[row] = info.tcpScale;
     columns.tcpFlags[row] = key[K.tcp_flags]!;
     columns.bits[row] =
       (info.l3ChecksumOk ? 0 : ROW_BAD_L3_CHECKSUM) |
@@ -240,7 +239,8 @@ function isPlain(key: Int32Array, info: PacketInfo): boolean {
   if (info.l4Malformed || key[K.nw_frag] !== 0 || info.l4Offset >= NO_OFFSET) return false;
   switch (key[K.nw_proto]) {
     case IP_TCP:
-      return !info.hasSack;
+      // Scales that do not fit the column are damage.
+      return !info.hasSack && info.tcpScale <= 127;
     case IP_UDP:
       // The trackers look whether there is a checksum at all (conntrack.c:check_l4_udp).
       return key[K.dl_type] === ETH_IPV4 || hasUdpSum(info);
