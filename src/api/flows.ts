@@ -1,8 +1,9 @@
 /** Files of flow text: what `ovs-ofctl add-flows` takes and what `dump-flows` prints. */
 import { mergePorts, parsePorts } from '../capture/ports.js';
+import { parseDumpLine } from '../openflow/dumpText.js';
 import { formatActions, formatFlowMod, formatMatch, formatRule } from '../openflow/flowPrint.js';
-import { parseFlowMod, ruleOf } from '../openflow/flowText.js';
-import type { FlowMod, FlowModOp, OfVersion, PortNames, RuleFlags } from '../openflow/rule.js';
+import { type FlowTextOptions, parseFlowMod, ruleOf } from '../openflow/flowText.js';
+import type { FlowMod, FlowModOp, OfVersion, PortNames, Rule, RuleFlags } from '../openflow/rule.js';
 import { InputError } from '../util/errors.js';
 import { readInputFile, textOf } from '../util/inputFile.js';
 import { linesOf } from '../util/lines.js';
@@ -19,10 +20,14 @@ export interface FlowsOptions {
 export interface FlowLine {
   /** From 1. */
   readonly line: number;
-  readonly mod: FlowMod;
+  readonly op: FlowModOp;
+  /** The rule that an add, or a line of a dump, means; else null. */
+  readonly rule: Rule | null;
+  /** The other operations; else null. */
+  readonly mod: FlowMod | null;
   /** Version that `text` is printed for. */
   readonly of: OfVersion;
-  /** Canonical text: of an added rule as `ovs-ofctl dump-flows --no-stats` prints it, else as `ovs-ofctl snoop` does. */
+  /** Canonical text: of a rule as `ovs-ofctl dump-flows --no-stats` prints it, else as `ovs-ofctl snoop` does. */
   readonly text: string;
 }
 
@@ -68,14 +73,12 @@ export function parseFlows(text: string, options: FlowsOptions = {}): ParsedFlow
     if (flow.trim() === '') continue;
     const entered = dumped ?? options.of ?? '1.3';
     try {
-      const { op, from } = operation(flow);
-      const { mod, warnings: found } = shifted(from, () =>
-        parseFlowMod(op, flow.slice(from), { of: entered, ...(options.ports && { ports: options.ports }) }),
-      );
+      const isDump = dumped !== null || /(^|[ ,])duration=/.test(flow);
+      const { found, ...read } = readLine(flow, isDump, { of: entered, ports: options.ports ?? null });
       for (const warning of found) warnings.push(`${file}:${line}: ${warning}`);
       const of = options.of ?? entered;
-      const printed = op === 'add' ? formatRule(ruleOf(mod), { of }) : formatFlowMod(mod);
-      flows.push({ line, mod, of, text: printed });
+      const printed = read.rule === null ? formatFlowMod(read.mod) : formatRule(read.rule, { of });
+      flows.push({ line, ...read, of, text: printed });
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       error.place = { ...error.place, file, line };
@@ -90,6 +93,23 @@ function headerVersion(line: string): OfVersion | null {
   if (line.startsWith('NXST_FLOW reply')) return '1.0';
   const found = /^OFPST_FLOW reply(?: \(OF(1\.[0-5])\))?/.exec(line);
   return found === null ? null : ((found[1] ?? '1.0') as OfVersion);
+}
+
+type ReadLine = { op: FlowModOp; found: readonly string[] } & (
+  | { rule: Rule; mod: null }
+  | { rule: null; mod: FlowMod }
+);
+
+/** A dump's line is a rule as it stands; any other one is a flow-mod, an add unless it says otherwise. */
+function readLine(flow: string, isDump: boolean, options: FlowTextOptions): ReadLine {
+  if (isDump) {
+    const { rule, warnings } = parseDumpLine(flow, options);
+    return { op: 'add', rule, mod: null, found: warnings };
+  }
+  const { op, from } = operation(flow);
+  const { mod, warnings } = shifted(from, () => parseFlowMod(op, flow.slice(from), options));
+  const found = warnings;
+  return op === 'add' ? { op, rule: ruleOf(mod), mod: null, found } : { op, rule: null, mod, found };
 }
 
 const OPS: readonly FlowModOp[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
@@ -115,22 +135,22 @@ function shifted<T>(by: number, step: () => T): T {
 }
 
 /** A flow as `dropwindow flows --json` prints it. */
-export function flowToJson({ line, mod, of, text }: FlowLine): Record<string, unknown> {
-  const { op, table, priority, match, actions } = mod;
-  const flags = Object.entries(mod.flags).filter(([, set]) => set);
+export function flowToJson({ line, op, rule, mod, of, text }: FlowLine): Record<string, unknown> {
+  const flow = rule ?? mod!;
+  const flags = Object.entries(flow.flags).filter(([, set]) => set);
   return {
     line,
     op,
     of,
-    table,
-    priority,
-    cookie: hex(op === 'add' ? mod.newCookie : mod.cookie),
-    ...(op === 'add' ? {} : { cookieMask: hex(mod.cookieMask) }),
-    match: formatMatch(match),
-    actions: op.startsWith('delete') ? null : formatActions(actions, match, { of }),
-    idleTimeout: mod.idleTimeout,
-    hardTimeout: mod.hardTimeout,
-    importance: mod.importance,
+    table: flow.table,
+    priority: flow.priority,
+    cookie: hex(flow.cookie),
+    ...(mod === null ? {} : { cookieMask: hex(mod.cookieMask) }),
+    match: formatMatch(flow.match),
+    actions: op.startsWith('delete') ? null : formatActions(flow.actions, flow.match, { of }),
+    idleTimeout: flow.idleTimeout,
+    hardTimeout: flow.hardTimeout,
+    importance: flow.importance,
     flags: flags.map(([name]) => FLAG_WORDS[name as keyof RuleFlags]),
     flow: text,
   };
