@@ -26,6 +26,7 @@ import {
 
 /**
  * Called per packet, allocates nothing. Fills the key's words [K.dl_src, K.PACKET_END) and `info`; metadata words stay.
+ * `maxTags`: VLAN tags that are read. A switch reads one unless other_config:vlan-limit says otherwise, `ovs-ofctl` two.
  * A packet cut by the snaplen is parsed with its original length. False: a link type that cannot be parsed (all zero).
  */
 export function extractPacket(
@@ -36,6 +37,7 @@ export function extractPacket(
   linkType: number,
   key: Int32Array,
   info: PacketInfo,
+  maxTags = 2,
 ): boolean {
   // Fuzzed files have captured > original; what is there was there.
   const size = Math.max(originalBytes, capturedBytes);
@@ -50,7 +52,7 @@ export function extractPacket(
   key[K.dl_dst + 1] = u32(data, start + 2, end);
   key[K.dl_src] = u16(data, start + 6, end);
   key[K.dl_src + 1] = u32(data, start + 8, end);
-  extractTyped(data, start + 12, end, size - 12, key, info);
+  extractTyped(data, start + 12, end, size - 12, key, info, maxTags);
   return true;
 }
 
@@ -62,12 +64,13 @@ function extractTyped(
   size: number,
   key: Int32Array,
   info: PacketInfo,
+  maxTags: number,
 ): void {
   let place = at;
   let left = size;
   let type = u16(data, place, end);
   // lib/flow.c:parse_vlan
-  for (let tag = 0; tag < 2 && (type === ETH_VLAN || type === ETH_QINQ) && left >= 6; tag++) {
+  for (let tag = 0; tag < maxTags && (type === ETH_VLAN || type === ETH_QINQ) && left >= 6; tag++) {
     key[tag === 0 ? K.vlan_tpid : K.vlan_tpid1] = type;
     key[tag === 0 ? K.vlan_tci : K.vlan_tci1] = u16(data, place + 2, end) | VLAN_CFI;
     place += 4;
@@ -163,7 +166,7 @@ function extractCookedTag(
     key[K.dl_type] = type;
     return;
   }
-  extractTyped(data, at + 2, end, left - 2, key, info);
+  extractTyped(data, at + 2, end, left - 2, key, info, 2);
   key[K.vlan_tpid1] = key[K.vlan_tpid]!;
   key[K.vlan_tci1] = key[K.vlan_tci]!;
   key[K.vlan_tpid] = type;

@@ -95,7 +95,8 @@ function extractUdp(data: Uint8Array, at: number, end: number, size: number, key
   }
   setPorts(data, at, end, key);
   const bytes = u16(data, at + 4, end);
-  info.l4Malformed = bytes < 8 || bytes > size;
+  // The length of a fragmented datagram is that of the whole.
+  info.l4Malformed = bytes < 8 || (bytes > size && key[K.nw_frag] === 0);
   info.payloadBytes = size - 8;
 }
 

@@ -10,7 +10,8 @@ import type { LearnEffect } from './effects.js';
 const ALL_ONES_64 = (1n << 64n) - 1n;
 const ANY_GROUP = 0xffffffff;
 
-export function learnedFlowMod(effect: LearnEffect): FlowMod {
+/** `exists`: a rule with this match and priority is there: it gets new actions and cookie. Else it is added. */
+export function learnedFlowMod(effect: LearnEffect, exists: (mod: FlowMod) => boolean): FlowMod {
   const { action, key } = effect;
   const match = new MatchBuilder();
   const actions: Action[] = [];
@@ -22,8 +23,8 @@ export function learnedFlowMod(effect: LearnEffect): FlowMod {
   }
   const hasFinTimeout = action.finIdleTimeout !== 0 || action.finHardTimeout !== 0;
   if (hasFinTimeout) actions.unshift({ type: 'finTimeout', idle: action.finIdleTimeout, hard: action.finHardTimeout });
-  return {
-    op: 'modify_strict',
+  const mod: FlowMod = {
+    op: 'add',
     table: action.table,
     priority: action.priority,
     match: match.build(),
@@ -38,8 +39,10 @@ export function learnedFlowMod(effect: LearnEffect): FlowMod {
     flags: { ...NO_FLAGS, sendFlowRem: action.sendFlowRem },
     outPort: PORT.NONE,
     outGroup: ANY_GROUP,
-    of: '1.0',
+    of: '1.5',
   };
+  // Only OpenFlow 1.0 has a modify that sets the cookie.
+  return exists(mod) ? { ...mod, op: 'modify_strict', of: '1.0' } : mod;
 }
 
 /** Ordinary ports and those reserved ones that make sense for every packet. */

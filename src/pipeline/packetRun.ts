@@ -6,7 +6,7 @@
  * A pass is first translated whole (NORMAL learns and looks up, patch ports run the other bridge, learn acts), then executed
  * in order, recirculations at once and to their end, as the userspace datapath does (dpif-netdev.c:dp_execute_cb).
  */
-import { CtAttach, CtView, writeReassembled, writeRewritten, writeView } from '../conntrack/action.js';
+import { CtAttach, CtView, writeRewritten, writeView } from '../conntrack/action.js';
 import { CtPacket, fillCtPacket } from '../conntrack/packet.js';
 import type { CtStore } from '../conntrack/store.js';
 import { executeCt, type Tracker } from '../conntrack/tracker.js';
@@ -43,12 +43,15 @@ import {
   pretendNat,
 } from './packetCt.js';
 import { ENTRY, type PassStart, runPass } from './pass.js';
+import { reassembledFrame } from './reassemble.js';
 import { rewriteFrame } from './rewrite.js';
 import type { CtSeen, Lookup, Outcome, Output, PassRecord, Verdict } from './verdict.js';
 
 /** lib/dpif-netdev.c:MAX_RECIRC_DEPTH */
 const MAX_RECIRC_DEPTH = 6;
 const LINK_ETHERNET = 1;
+/** other_config:vlan-limit, by default one tag (vswitchd/vswitch.xml). */
+const VLAN_LIMIT = 1;
 const NS_PER_S = 1_000_000_000;
 
 /** One bridge as it is now. */
@@ -89,7 +92,7 @@ export function packetInput(
   originalBytes = frame.length,
 ): PacketInput {
   const key = new Int32Array(KEY_WORDS);
-  extractPacket(frame, 0, frame.length, originalBytes, LINK_ETHERNET, key, new PacketInfo());
+  extractPacket(frame, 0, frame.length, originalBytes, LINK_ETHERNET, key, new PacketInfo(), VLAN_LIMIT);
   key[K.in_port] = inPort;
   return { bridge, key, frame, originalBytes, ctNext: [] };
 }
@@ -275,7 +278,9 @@ class PacketRun {
     for (const port of bridge.macs.outputs(effect, admission, seconds)) {
       const edit = joinEdits(before, outputEdit(effect, admission, port));
       if (port.peer === null) {
-        plans.push({ kind: 'output', port: port.ofport, edit, maxLen: null, bridge: bridge.env.bridge });
+        // Each output has a tag of its own, so each is on a copy.
+        const output: Plan = { kind: 'output', port: port.ofport, edit, maxLen: null, bridge: bridge.env.bridge };
+        plans.push({ kind: 'copy', plans: [output], edit: joinEdits(before, effect.edit) });
       } else {
         showLookups(effect.nested.lookups);
         const key = Int32Array.from(effect.nested.key);
@@ -385,7 +390,16 @@ class PacketRun {
   private parsedKey(snapshot: Int32Array, state: PacketState): Int32Array {
     const key = Int32Array.from(snapshot);
     if (state.frame !== null)
-      extractPacket(state.frame, 0, state.frame.length, state.originalBytes, LINK_ETHERNET, key, new PacketInfo());
+      extractPacket(
+        state.frame,
+        0,
+        state.frame.length,
+        state.originalBytes,
+        LINK_ETHERNET,
+        key,
+        new PacketInfo(),
+        VLAN_LIMIT,
+      );
     return key;
   }
 
@@ -395,7 +409,7 @@ class PacketRun {
     const frame = state.frame!;
     const key = Int32Array.from(effect.key);
     const info = new PacketInfo();
-    extractPacket(frame, 0, frame.length, state.originalBytes, LINK_ETHERNET, key, info);
+    extractPacket(frame, 0, frame.length, state.originalBytes, LINK_ETHERNET, key, info, VLAN_LIMIT);
     if (!isIp(key)) return [state];
     if (this.where.tracker.verifyChecksums) verifyChecksums(info, key);
     fillCtPacket(key, info, ctPacket);
@@ -412,8 +426,14 @@ class PacketRun {
     }
     if (view.released !== null && !view.isWhole)
       return this.goOnAsFragments(effect, view.released as PacketState[], recircDepth);
-    const forkKey = effect.reparse ? key : Int32Array.from(effect.key);
-    if (view.isWhole) writeReassembled(ctPacket, forkKey);
+    let forkKey: Int32Array = effect.reparse ? key : Int32Array.from(effect.key);
+    if (view.isWhole) {
+      // The kernel cuts it again on output, to the size of its largest fragment; here it leaves as one frame.
+      state.frame = reassembledFrame((view.released as PacketState[]).map((fragment) => fragment.frame!));
+      state.originalBytes = state.frame.length;
+      state.changed = true;
+      forkKey = this.parsedKey(effect.key, state);
+    }
     if (view.rewritten !== 0) {
       const natted = Int32Array.from(key);
       writeRewritten(ctPacket, view.rewritten, natted);

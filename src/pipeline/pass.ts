@@ -255,7 +255,8 @@ class Translation {
           break;
         case 'decTtl':
           if (this.packet.decrementTtl()) break;
-          for (const _ of step.ids) this.invalidTtl();
+          // Without arguments it is controller 0 (ofp-actions.c:parse_noargs_dec_ttl).
+          for (let i = 0; i < Math.max(1, step.ids.length); i++) this.invalidTtl();
           return;
         case 'decMplsTtl':
           if (!isMplsType(this.packet.flow[K.dl_type]!)) return;

@@ -156,6 +156,20 @@ export class FlowTables {
     if (live !== undefined && nowMs > live.usedMs) live.usedMs = nowMs;
   }
 
+  /** fin_timeout: time-outs longer than these, or none, become these; 0 changes nothing (ofproto.c:reduce_timeout()). */
+  reduceTimeouts(index: number, idle: number, hard: number): void {
+    const live = this.byIndex[index];
+    if (live === undefined) return;
+    const reduce = (present: number, most: number): number =>
+      most !== 0 && (present === 0 || present > most) ? most : present;
+    const { rule } = live;
+    live.rule = {
+      ...rule,
+      idleTimeout: reduce(rule.idleTimeout, idle),
+      hardTimeout: reduce(rule.hardTimeout, hard),
+    };
+  }
+
   /** The present rules in the order of `ovs-ofctl dump-flows`. */
   dump(): Rule[] {
     return this.live.existing(ALL_TABLES).flatMap((table) => [...table].map((live) => live.rule));

@@ -8,7 +8,8 @@ import { MaskOrder } from './maskOrder.js';
 import type { ChangeBy } from './timeline.js';
 
 export interface LiveRule {
-  readonly rule: Rule;
+  /** Replaced only by fin_timeout, which shortens time-outs. */
+  rule: Rule;
   readonly subtable: Subtable;
   /** Hash of the match's values: its bucket in the subtable. */
   readonly hash: number;

@@ -1,0 +1,156 @@
+/** The texts of a case: flow-mods, dumps, groups and packets given as flows, for one bridge and OpenFlow version. */
+import { K, KEY_WORDS, PORT, VLAN_CFI } from '../fields/key.js';
+import { DEFAULT_TLV_MAP } from '../fields/tunMetadata.js';
+import { parseActionList } from '../openflow/actionParse.js';
+import { DenseMatch } from '../openflow/denseMatch.js';
+import { formatRule } from '../openflow/flowPrint.js';
+import { type FlowTextOptions, parseFlowMod, parseRule } from '../openflow/flowText.js';
+import { KeyValueReader } from '../openflow/keyValue.js';
+import { finishMatch, parseMatchPair } from '../openflow/matchText.js';
+import type { FlowMod, FlowModOp, OfVersion, PortNames, Rule } from '../openflow/rule.js';
+import { ParseContext } from '../openflow/textContext.js';
+import type { Group, GroupBucket } from '../pipeline/env.js';
+import type { DumpLine } from '../timeline/flowTables.js';
+import { InputError } from '../util/errors.js';
+import type { CaseMod, CasePort } from './caseFormat.js';
+
+const VERSIONS: Readonly<Record<string, OfVersion>> = {
+  OpenFlow10: '1.0',
+  OpenFlow11: '1.1',
+  OpenFlow12: '1.2',
+  OpenFlow13: '1.3',
+  OpenFlow14: '1.4',
+  OpenFlow15: '1.5',
+};
+
+const OPS: readonly string[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
+
+export class CaseTexts {
+  private readonly options: FlowTextOptions & { readonly of: OfVersion };
+  private readonly canonicals = new Map<string, string>();
+  private readonly printed = new WeakMap<Rule, string>();
+
+  constructor(of: string, ports: readonly CasePort[]) {
+    const version = VERSIONS[of];
+    if (version === undefined) throw new InputError(`unknown OpenFlow version ${of}`, {}, 'OpenFlow10 ... OpenFlow15');
+    const names: PortNames = {
+      byName: new Map(ports.map((port) => [port.name, port.ofport])),
+      byNumber: new Map(ports.map((port) => [port.ofport, port.name])),
+    };
+    this.options = { of: version, ports: names };
+  }
+
+  /** `cookieMask` turns the flow's cookie into one that selects. */
+  flowMod(mod: CaseMod): FlowMod {
+    if (!OPS.includes(mod.op)) throw new InputError(`unknown flow-mod ${mod.op}`, {}, OPS.join(', '));
+    const text =
+      mod.cookieMask === undefined
+        ? mod.flow
+        : mod.flow.replace(/(^|[,\s])cookie=([^,/\s]+)/, `$1cookie=$2/${mod.cookieMask}`);
+    return parseFlowMod(mod.op as FlowModOp, text, this.options).mod;
+  }
+
+  ruleText(rule: Rule): string {
+    let text = this.printed.get(rule);
+    if (text === undefined) {
+      text = formatRule(rule, { of: this.options.of });
+      this.printed.set(rule, text);
+    }
+    return text;
+  }
+
+  /** The text that a rule is printed as, whatever way it was written. */
+  canonical(text: string): string {
+    let canonical = this.canonicals.get(text);
+    if (canonical === undefined) {
+      try {
+        canonical = this.ruleText(parseRule(text, this.options).rule);
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        canonical = text;
+      }
+      this.canonicals.set(text, canonical);
+    }
+    return canonical;
+  }
+
+  /** A dump's rules in its order; the header line is skipped. */
+  dump(text: string): DumpLine[] {
+    return text
+      .split('\n')
+      .filter((line) => line.includes('actions='))
+      .map((line) => ({ rule: parseRule(line.trim(), this.options).rule }));
+  }
+
+  /** Key of a packet that is written as a match; what is not named is 0. */
+  flowKey(text: string): Int32Array {
+    const context = new ParseContext({ ports: this.options.ports ?? null, tables: null });
+    const match = new DenseMatch();
+    const reader = new KeyValueReader(text, 0);
+    while (reader.next()) {
+      if (!parseMatchPair(reader.key, reader.value, match, context, DEFAULT_TLV_MAP))
+        throw new InputError(`${reader.key}: no field of a packet`, { column: reader.keyAt + 1 });
+    }
+    finishMatch(match, context);
+    const key = new Int32Array(KEY_WORDS);
+    for (let word = 0; word < KEY_WORDS; word++) key[word] = match.value[word]! & match.mask[word]!;
+    if ((key[K.vlan_tci]! & VLAN_CFI) !== 0 && key[K.vlan_tpid] === 0) key[K.vlan_tpid] = 0x8100;
+    return key;
+  }
+
+  /** `group_id=1,type=all,bucket=output:1,bucket=weight:5,actions=output:2` (lib/ofp-group.c:parse_ofp_group_mod_str). */
+  group(text: string): Group {
+    const [head, ...buckets] = text.split(/[,\s]*bucket\s*=/);
+    const words = new Map([...keyValues(head!)]);
+    const id = Number(words.get('group_id'));
+    const type = words.get('type') ?? 'all';
+    if (!Number.isInteger(id)) throw new InputError(`no group_id in "${text}"`);
+    if (type !== 'all' && type !== 'select' && type !== 'indirect' && type !== 'ff' && type !== 'fast_failover')
+      throw new InputError(`unknown group type ${type}`, {}, 'all, select, indirect, ff');
+    return { id, type: type === 'fast_failover' ? 'ff' : type, buckets: buckets.map((bucket) => this.bucket(bucket)) };
+  }
+
+  private bucket(text: string): GroupBucket {
+    const options = new Map<string, string>();
+    let rest = text.trim();
+    for (;;) {
+      const option = /^(weight|watch_port|watch_group|bucket_id)\s*[:=]\s*([^,\s]+)[,\s]*/.exec(rest);
+      if (option === null) break;
+      options.set(option[1]!, option[2]!);
+      rest = rest.slice(option[0].length);
+    }
+    rest = rest.replace(/^actions?\s*=/, '');
+    const context = new ParseContext({ ports: this.options.ports ?? null, tables: null });
+    const watchPort = options.get('watch_port');
+    const watchGroup = options.get('watch_group');
+    return {
+      actions: parseActionList(rest, context, 0),
+      weight: Number(options.get('weight') ?? 1),
+      watchPort: watchPort === undefined || /^any$/i.test(watchPort) ? null : this.portNumber(watchPort),
+      watchGroup: watchGroup === undefined || /^any$/i.test(watchGroup) ? null : Number(watchGroup),
+    };
+  }
+
+  /** `meter=1,kbps,band=type=drop,rate=100` */
+  meterId(text: string): number {
+    const id = Number(new Map([...keyValues(text)]).get('meter'));
+    if (!Number.isInteger(id)) throw new InputError(`no meter number in "${text}"`);
+    return id;
+  }
+
+  private portNumber(text: string): number {
+    if (/^controller$/i.test(text)) return PORT.CONTROLLER;
+    return /^\d+$/.test(text) ? Number(text) : (this.options.ports?.byName.get(text) ?? PORT.NONE);
+  }
+
+  /** The groups of `group_id=1`, or all that there are. */
+  groupIds(text: string, all: readonly number[]): readonly number[] {
+    const id = new Map([...keyValues(text)]).get('group_id');
+    return id === undefined || id === 'all' ? all : [Number(id)];
+  }
+}
+
+function* keyValues(text: string): Generator<[string, string]> {
+  const reader = new KeyValueReader(text, 0);
+  while (reader.next()) yield [reader.key, reader.value];
+}
