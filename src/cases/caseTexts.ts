@@ -1,14 +1,13 @@
 /** The texts of a case: flow-mods, dumps, groups and packets given as flows, for one bridge and OpenFlow version. */
-import { K, KEY_WORDS, PORT, VLAN_CFI } from '../fields/key.js';
-import { DEFAULT_TLV_MAP } from '../fields/tunMetadata.js';
+import { PORT } from '../fields/key.js';
 import { parseActionList } from '../openflow/actionParse.js';
-import { DenseMatch } from '../openflow/denseMatch.js';
+import { parseDump } from '../openflow/dumpText.js';
 import { formatRule } from '../openflow/flowPrint.js';
 import { type FlowTextOptions, parseFlowMod, parseRule } from '../openflow/flowText.js';
 import { KeyValueReader } from '../openflow/keyValue.js';
-import { finishMatch, parseMatchPair } from '../openflow/matchText.js';
 import type { FlowMod, FlowModOp, OfVersion, PortNames, Rule } from '../openflow/rule.js';
 import { ParseContext } from '../openflow/textContext.js';
+import { parseTraceFlow } from '../openflow/traceFlow.js';
 import type { Group, GroupBucket } from '../pipeline/env.js';
 import type { DumpLine } from '../timeline/flowTables.js';
 import { InputError } from '../util/errors.js';
@@ -74,28 +73,14 @@ export class CaseTexts {
     return canonical;
   }
 
-  /** A dump's rules in its order; the header line is skipped. */
-  dump(text: string): DumpLine[] {
-    return text
-      .split('\n')
-      .filter((line) => line.includes('actions='))
-      .map((line) => ({ rule: parseRule(line.trim(), this.options).rule }));
+  /** A dump's rules in its order, with their statistics. */
+  dump(text: string): readonly DumpLine[] {
+    return parseDump(text, this.options).rules;
   }
 
-  /** Key of a packet that is written as a match; what is not named is 0. */
+  /** Key of a packet that is written as `ofproto/trace` takes it; what is not named is 0. */
   flowKey(text: string): Int32Array {
-    const context = new ParseContext({ ports: this.options.ports ?? null, tables: null });
-    const match = new DenseMatch();
-    const reader = new KeyValueReader(text, 0);
-    while (reader.next()) {
-      if (!parseMatchPair(reader.key, reader.value, match, context, DEFAULT_TLV_MAP))
-        throw new InputError(`${reader.key}: no field of a packet`, { column: reader.keyAt + 1 });
-    }
-    finishMatch(match, context);
-    const key = new Int32Array(KEY_WORDS);
-    for (let word = 0; word < KEY_WORDS; word++) key[word] = match.value[word]! & match.mask[word]!;
-    if ((key[K.vlan_tci]! & VLAN_CFI) !== 0 && key[K.vlan_tpid] === 0) key[K.vlan_tpid] = 0x8100;
-    return key;
+    return parseTraceFlow(text, this.options.ports ?? null);
   }
 
   /** `group_id=1,type=all,bucket=output:1,bucket=weight:5,actions=output:2` (lib/ofp-group.c:parse_ofp_group_mod_str). */

@@ -5,12 +5,12 @@
 import type { CtEntry } from '../conntrack/entry.js';
 import { stateText } from '../conntrack/entry.js';
 import { CtStore } from '../conntrack/store.js';
+import { addressesOf } from '../conntrack/text.js';
 import { type Profile, Tracker } from '../conntrack/tracker.js';
 import { packetInput, runPacket } from '../pipeline/packetRun.js';
 import { CaseBridge } from './caseBridge.js';
 import { CaseTexts } from './caseTexts.js';
 import type { Difference } from './compare.js';
-import { tupleParts } from './conntrackText.js';
 
 export interface KernelEntry {
   readonly proto: number | string;
@@ -118,7 +118,7 @@ function compareEntry(
     return;
   }
   check('mark', wanted.mark, entry.mark >>> 0);
-  if (wanted.state !== undefined) check('state', wanted.state, stateText(entry));
+  if (wanted.state !== undefined) check('state', wanted.state, stateText(entry, isKernel));
   const seconds = (entry.expiresNs - nowNs) / NS_PER_S;
   const shown = isKernel ? Math.ceil(seconds) : Math.floor(seconds);
   if (Math.abs(shown - wanted.timeout_s) > 1) check('timeout', wanted.timeout_s, shown);
@@ -126,8 +126,19 @@ function compareEntry(
 
 /** Does the entry have all that the case says of its original tuple? */
 function hasTuple(entry: CtEntry, wanted: KernelEntry): boolean {
-  const parts = tupleParts(entry, entry.original);
-  return [...wantedParts(wanted)].every(([name, value]) => parts[name] === String(value));
+  const { original: tuple, family } = entry;
+  const [src, dst] = addressesOf(tuple, family);
+  // ICMP: id, type and code stand where others have ports
+  const parts: Readonly<Record<string, string | number>> = {
+    src,
+    dst,
+    sport: tuple.sport,
+    dport: tuple.dport,
+    id: tuple.sport,
+    type: tuple.dport >> 8,
+    code: tuple.dport & 0xff,
+  };
+  return [...wantedParts(wanted)].every(([name, value]) => String(parts[name]) === String(value));
 }
 
 function* wantedParts(wanted: KernelEntry): Generator<[string, string | number]> {

@@ -2,7 +2,9 @@
  * Runs one case on a virtual clock and gives our answers in the case's own form. Tables act at once, as if each packet were
  * translated anew; conntrack is the userspace tracker, which is what answered the cases.
  */
+import { type ConntrackFilterLike, compileFilter, deleteEntries } from '../conntrack/deletion.js';
 import { CtStore } from '../conntrack/store.js';
+import { formatEntry, PROTO_NAMES } from '../conntrack/text.js';
 import { Tracker } from '../conntrack/tracker.js';
 import { K } from '../fields/key.js';
 import { type PacketInput, packetInput, runPacket } from '../pipeline/packetRun.js';
@@ -13,13 +15,13 @@ import type {
   CaseBridge as BridgeText,
   Case,
   CaseAnswer,
+  CaseConntrackFilter,
   CaseCt,
   CaseOutput,
   CaseRule,
   CaseStep,
 } from './caseFormat.js';
 import { CaseTexts } from './caseTexts.js';
-import { deleteEntries, entryText } from './conntrackText.js';
 import { ctStateNames, parseCtState } from './ctState.js';
 
 const MAIN = 'br0';
@@ -89,7 +91,7 @@ class CaseRun {
     if (step.mods !== undefined) answer = { ...answer, error: this.mods(step, bridge, texts, nowMs) };
     if (step.conntrack === 'flush') this.store.clear();
     else if (step.conntrack !== undefined)
-      answer = { ...answer, deleted: deleteEntries(this.store, step.conntrack.delete, nowNs) };
+      answer = { ...answer, deleted: this.deleteEntries(step.conntrack.delete, nowNs) };
     if (step.dump)
       answer = {
         ...answer,
@@ -98,9 +100,31 @@ class CaseRun {
           .map((rule) => texts.ruleText(rule))
           .sort(),
       };
-    if (step.conntrackDump) answer = { ...answer, conntrack: this.store.entries(nowNs).map(entryText).sort() };
+    if (step.conntrackDump)
+      answer = {
+        ...answer,
+        conntrack: this.store
+          .entries(nowNs)
+          .map((entry) => formatEntry(entry))
+          .sort(),
+      };
     if (step.fdb) answer = { ...answer, fdb: this.bridges.get(MAIN)!.macs.list(Math.floor(nowNs / NS_PER_S)) };
     return answer;
+  }
+
+  private deleteEntries(filter: CaseConntrackFilter, nowNs: number): number {
+    const { proto, mark, zone, sport, dport, ...rest } = filter;
+    const [value, mask] = mark === undefined ? [] : String(mark).split('/');
+    const test: ConntrackFilterLike = {
+      ...rest,
+      ...(zone === undefined ? {} : { zone: Number(zone) }),
+      ...(sport === undefined ? {} : { sport: Number(sport) }),
+      ...(dport === undefined ? {} : { dport: Number(dport) }),
+      ...(proto === undefined ? {} : { proto: protocolNumber(String(proto)) }),
+      ...(value === undefined ? {} : { mark: Number(value) | 0 }),
+      ...(mask === undefined ? {} : { markMask: Number(mask) | 0 }),
+    };
+    return deleteEntries(this.store, compileFilter(test), nowNs).length;
   }
 
   private packetOf(step: CaseStep): PacketInput | null {
@@ -179,6 +203,11 @@ class CaseRun {
     }
     return null;
   }
+}
+
+function protocolNumber(text: string): number {
+  for (const [number, name] of PROTO_NAMES) if (name === text.toLowerCase()) return number;
+  return Number(text);
 }
 
 function splitWord(text: string): [string, string] {
