@@ -25,11 +25,11 @@ function drawn(schedule: Schedule): string[] {
 
 const log = (...lines: string[]) =>
   scheduleFromLog(
-    lines.map((line) => line.replace(/^(\.\d+) /, '2026-11-24T08:21:21$1Z|00001|vconn|DBG|') + '\n').join(''),
+    lines.map((line) => `${line.replace(/^(\.\d+) /, '2026-11-24T08:21:21$1Z|00001|vconn|DBG|')}\n`).join(''),
     'v.log',
   );
 const snoop = (...lines: string[]) =>
-  scheduleFromSnoop(lines.map((line) => line.replace(/^(\.\d+) /, '2026-11-24 08:21:21$1: ') + '\n').join(''), 's.txt');
+  scheduleFromSnoop(lines.map((line) => `${line.replace(/^(\.\d+) /, '2026-11-24 08:21:21$1: ')}\n`).join(''), 's.txt');
 
 const DROP = 'actions=drop';
 
