@@ -3,7 +3,7 @@
  */
 import { CS_DNAT, CS_SNAT, K } from '../fields/key.js';
 import type { CtEntry } from './entry.js';
-import type { CtPacket } from './packet.js';
+import { type CtPacket, PROBLEM } from './packet.js';
 import { CtTuple, copyTuple, isIcmp, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from './tuple.js';
 
 /** `nat(…)` of a ct(): see `makeNatOp`. */
@@ -120,6 +120,10 @@ export class CtAttach {
     this.isInnerRewritten = other.isInnerRewritten;
   }
 }
+
+/** Those of the packet; once NAT has rewritten the inner packet, the frame's bytes no longer say whom it is from. */
+export const problemsOf = (packet: CtPacket, attach: CtAttach): number =>
+  attach.isInnerRewritten ? packet.problems & ~PROBLEM.INNER_ADDRESS : packet.problems;
 
 /** Result of one ct(), valid until the view is used again. */
 export class CtView {

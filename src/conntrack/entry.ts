@@ -108,7 +108,7 @@ export class CtEntry {
   confirmed = false;
   /** NAT_SRC, NAT_DST: what the connection's packets are rewritten by. */
   nat = 0;
-  /** linux: kinds of mapping already chosen, null mappings too (IPS_NAT_DONE). */
+  /** linux: kinds of mapping already chosen, null mappings too (IPS_NAT_DONE). OVS: not 0 if the reply tuple is translated. */
   natChosen = 0;
   /** linux UDP: traffic both ways later than this makes it a stream. */
   streamNs = 0;

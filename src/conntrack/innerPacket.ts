@@ -45,7 +45,7 @@ export function fillInner(packet: CtPacket, type: number): void {
     inner.dst2 !== outer.dst2 ||
     inner.dst3 !== outer.dst3
   ) {
-    packet.problems |= PROBLEM.INNER;
+    packet.problems |= PROBLEM.INNER_ADDRESS;
   }
 }
 

@@ -6,7 +6,7 @@
  * (early_drop, and the gc worker above 95 %). The packet is dropped then, as the kernel does when it finds none to evict.
  */
 import { CS_DNAT, CS_EST, CS_INV, CS_NEW, CS_REL, CS_RPL, CS_SNAT, CS_TRK } from '../fields/key.js';
-import { type CtAttach, type CtOp, type CtView, writeMarks } from './action.js';
+import { type CtAttach, type CtOp, type CtView, problemsOf, writeMarks } from './action.js';
 import { CtEntry } from './entry.js';
 import { applyLinuxNat } from './linuxNat.js';
 import { updateSctp } from './linuxSctp.js';
@@ -31,7 +31,12 @@ import {
 
 const NATTED = CS_SNAT | CS_DNAT;
 const ALWAYS_INVALID =
-  PROBLEM.L4_MALFORMED | PROBLEM.ICMP_TYPE | PROBLEM.INNER | PROBLEM.GRE_VERSION | PROBLEM.FRAGMENT;
+  PROBLEM.L4_MALFORMED |
+  PROBLEM.ICMP_TYPE |
+  PROBLEM.INNER |
+  PROBLEM.INNER_ADDRESS |
+  PROBLEM.GRE_VERSION |
+  PROBLEM.FRAGMENT;
 /** nf_conntrack_proto_udp.c: 2 * HZ. */
 const UDP_STREAM_NS = 2e9;
 
@@ -126,7 +131,7 @@ function lookUp(
   attach.zone = zone;
   attach.isReply = attach.isRelated = attach.isNew = false;
   const isInvalid =
-    (packet.problems & ALWAYS_INVALID) !== 0 ||
+    (problemsOf(packet, attach) & ALWAYS_INVALID) !== 0 ||
     (tracker.checkChecksums && (packet.problems & PROBLEM.L4_CHECKSUM) !== 0) ||
     (packet.proto === PROTO_TCP && !packet.related && !hasValidFlags(packet.tcpFlags));
   attach.state = CS_TRK | CS_INV;

@@ -2,7 +2,7 @@
  * OVS 3.1.0's own tracker (lib/conntrack.c): one ct() on one packet. CT_SEMANTICS sections 9 to 11, NORMAL_AND_ACTIONS 4.
  */
 import { CS_DNAT, CS_EST, CS_INV, CS_NEW, CS_REL, CS_RPL, CS_SNAT, CS_TRK } from '../fields/key.js';
-import { type CtAttach, type CtOp, type CtView, writeMarks } from './action.js';
+import { type CtAttach, type CtOp, type CtView, problemsOf, writeMarks } from './action.js';
 import { CtEntry } from './entry.js';
 import { chooseOvsMapping, rewritePacket } from './ovsNat.js';
 import {
@@ -18,7 +18,7 @@ import { type CtPacket, PROBLEM } from './packet.js';
 import type { CtStore } from './store.js';
 import { OT } from './timeouts.js';
 import type { Tracker } from './tracker.js';
-import { CtTuple, copyTuple, invertTuple, isIcmp, PROTO_ICMP, PROTO_TCP, PROTO_UDP } from './tuple.js';
+import { CtTuple, copyTuple, invertTuple, isIcmp, PROTO_ICMP, PROTO_TCP, PROTO_UDP, tuplesEqual } from './tuple.js';
 
 const NATTED = CS_SNAT | CS_DNAT;
 /** Everything but what only the kernel minds. */
@@ -32,6 +32,7 @@ const INVALID =
   PROBLEM.ICMP_TYPE |
   PROBLEM.ICMP_CODE |
   PROBLEM.INNER |
+  PROBLEM.INNER_ADDRESS |
   PROBLEM.INNER_SHORT;
 
 const FTP_PORT = 21;
@@ -42,6 +43,7 @@ const BIDIRECTIONAL = 2;
 
 /** Tuple under which the packet is looked up: its own, or that of its connection once NAT has rewritten it. */
 const lookupTuple = new CtTuple();
+const inverse = new CtTuple();
 
 /** conntrack.c:conntrack_execute for one packet that is no fragment, or was one (a fragment left over is invalid). */
 export function executeOvs(
@@ -58,7 +60,7 @@ export function executeOvs(
   if (attach.state === CS_INV) finish(attach, op.zone, null, null, 0, view);
   else if (attach.entry !== null && attach.entry.zone === op.zone && !op.force && !isControl) {
     executeCached(attach, attach.entry, op, packet, view);
-  } else if ((packet.problems & INVALID) !== 0 || !hasKnownIcmpType(packet)) {
+  } else if ((problemsOf(packet, attach) & INVALID) !== 0 || !hasKnownIcmpType(packet)) {
     attach.state = CS_INV;
     finish(attach, op.zone, null, null, 0, view);
   } else process(tracker, store, attach, op, packet, nowNs, view);
@@ -115,18 +117,26 @@ function process(
   const isNatted = (attach.state & NATTED) !== 0;
   if (isNatted) invertTuple(proto, key, key);
   let entry = store.find(zone, proto, family, key, nowNs);
-  let isReply = entry !== null && store.foundReply;
+  // A translated connection is in the table twice: under its reply tuple there is a node of its own (CT_CONN_TYPE_UN_NAT),
+  // which counts as met in original direction until its connection is looked for.
+  const isTwin = entry !== null && store.foundReply && entry.natChosen !== 0;
+  let isReply = entry !== null && store.foundReply && !isTwin;
   if (isNatted) {
     if (entry !== null) {
       isReply = !isReply;
-      copyTuple(isReply ? entry.reply : entry.original, key);
+      copyTuple(isReply === isTwin ? entry.original : entry.reply, key);
     } else invertTuple(proto, key, key);
   }
 
+  // The twin of a deleted connection stays until the next sweep, and in the way of a new one.
+  let isBlocked = false;
   if (op.force && isReply && entry !== null) {
-    store.remove(entry);
+    if (!isTwin) {
+      store.remove(entry);
+      isBlocked = isNatted && entry.natChosen !== 0;
+    }
     entry = null;
-  }
+  } else if (isTwin) isReply = !isNatted;
 
   let isNew = false;
   if (entry !== null) {
@@ -138,8 +148,8 @@ function process(
     else if (packet.related) attach.state = CS_INV;
     else isNew = true;
   }
-  // What is met after NAT has a zone of its own lookup; an entry that is in the way stays and the packet keeps its state.
-  if (isNew && store.find(zone, proto, family, key, nowNs) === null) {
+  // An entry that is in the way stays, and the packet keeps its state.
+  if (isNew && !isBlocked && store.find(zone, proto, family, key, nowNs) === null) {
     entry = create(tracker, store, attach, op, packet, key, nowNs, view);
   }
 
@@ -242,6 +252,8 @@ function create(
   else entry.expiresNs = nowNs + entry.timeouts[isIcmp(packet.proto) ? OT.ICMP_FIRST : OT.OTHER_FIRST]!;
   if (op.nat !== null) {
     if (!chooseOvsMapping(store, entry, op.nat, nowNs, view)) return null;
+    invertTuple(packet.proto, entry.reply, inverse);
+    entry.natChosen = tuplesEqual(entry.original, inverse) ? 0 : 1;
     natPacket(attach, entry, false, false, packet, view);
   }
   store.insert(entry);

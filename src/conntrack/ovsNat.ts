@@ -16,7 +16,10 @@ const MAX_ATTEMPTS = 128;
 
 const hasPorts = (proto: number): boolean => proto === PROTO_TCP || proto === PROTO_UDP;
 
-/** conntrack.c:nat_get_unique_tuple: sets `entry.nat` and `entry.reply`. False: no free tuple, no connection is made. */
+/**
+ * conntrack.c:nat_get_unique_tuple: sets `entry.nat` and `entry.reply`. False: no free tuple, no connection is made.
+ * `entry.natChosen` says that the connection has a second node, under a reply tuple that is not just the original reversed.
+ */
 export function chooseOvsMapping(store: CtStore, entry: CtEntry, nat: NatOp, nowNs: number, view: CtView): boolean {
   entry.nat = nat.kind;
   const { reply, original } = entry;

@@ -40,12 +40,14 @@ export const PROBLEM = {
   ICMP_TYPE: 0x040,
   /** Code other than 0 of an ICMP request or reply. */
   ICMP_CODE: 0x080,
-  /** ICMP error whose inner packet cannot be read, or was not sent by the error's destination. */
+  /** ICMP error whose inner packet cannot be read. */
   INNER: 0x100,
   /** The inner L4 header is shorter than OVS wants it: 20 bytes of TCP over IPv6 (conntrack.c:extract_l4_icmp6). */
   INNER_SHORT: 0x200,
   /** A GRE version that the kernel cannot make a tuple of (nf_conntrack_proto_gre.c:gre_pkt_to_tuple). */
   GRE_VERSION: 0x400,
+  /** ICMP error for somebody who did not send the inner packet. */
+  INNER_ADDRESS: 0x800,
 } as const;
 
 export class CtPacket {

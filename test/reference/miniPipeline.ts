@@ -167,8 +167,11 @@ export class MiniPipeline {
     }
     if (name === 'output') this.out.push([Number(body), pass.key.slice()]);
     else if (name === 'resubmit') this.run(pass, Number(body.replace(',', '')), nowNs);
-    else if (name === 'ct_clear') pass.attach.clear();
-    else if (name === 'set_field') setField(pass, body);
+    else if (name === 'ct_clear') {
+      // Translation drops it where the pass shows no ct fields, as after another ct() (NORMAL_AND_ACTIONS section 4).
+      if (pass.key[K.ct_state] !== 0) pass.attach.clear();
+      pass.key.fill(0, K.ct_state, K.reg0);
+    } else if (name === 'set_field') setField(pass, body);
     else if (name !== 'drop') throw new Error(`the small pipeline has no action ${action}`);
     this.act(rest, pass, nowNs);
   }
