@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { LookupResult } from '../src/classify/classifier.js';
+import { CompiledClassifier } from '../src/classify/compiled.js';
+import { LinearClassifier } from '../src/classify/linear.js';
+import { maskKey } from '../src/openflow/match.js';
+import { NO_FLAGS, type Rule } from '../src/openflow/rule.js';
+import { FlowTables } from '../src/timeline/flowTables.js';
+import { Prng } from '../src/util/prng.js';
+import { FlowTableModel, type ModelRule } from './oracle/flowTableModel.js';
+import { shapeArbitrary } from './oracle/randomHistory.js';
+import { randomKey, randomRule } from './oracle/randomTables.js';
+
+const dumped = ({ priority, match, actions, cookie }: ModelRule): Rule => ({
+  table: 0,
+  priority,
+  match,
+  actions,
+  cookie,
+  idleTimeout: 0,
+  hardTimeout: 0,
+  importance: 0,
+  flags: NO_FLAGS,
+});
+
+function* permutations<T>(list: readonly T[]): IterableIterator<T[]> {
+  if (list.length === 0) yield [];
+  for (let i = 0; i < list.length; i++)
+    for (const rest of permutations(list.toSpliced(i, 1))) yield [list[i]!, ...rest];
+}
+
+test('where the order of masks is not known, every answer that some order gives is named, and one only if all agree', () => {
+  let flagged = 0;
+  let needless = 0;
+  fc.assert(
+    fc.property(fc.integer(), shapeArbitrary, (seed, shape) => {
+      const prng = new Prng(seed);
+      let model = new FlowTableModel();
+      for (let n = 0; n < 9; n++) model = model.after([{ op: 'add', rule: randomRule(prng, shape) }]);
+      fc.pre(model.list.length <= 5);
+      const lines = model.rules.toSorted(() => prng.below(3) - 1).map((rule) => ({ rule: dumped(rule) }));
+      const tables = new FlowTables();
+      tables.installDump(lines);
+      const timeline = tables.timeline();
+      fc.pre(!timeline.orderKnown);
+      const orders = [...permutations(model.list)]
+        .filter((list) => list.every((entry, i) => i === 0 || entry.priority <= list[i - 1]!.priority))
+        .map((list) => new FlowTableModel(model.rules, list));
+      const linear = new LinearClassifier(timeline);
+      const compiled = new CompiledClassifier(timeline);
+      const out = new LookupResult();
+      const again = new LookupResult();
+      for (let n = 0; n < 8; n++) {
+        const key = randomKey(prng);
+        linear.lookup(0, key, 0, out);
+        compiled.lookup(0, key, 0, again);
+        assert.deepEqual(again, out);
+        const cookieOf = (index: number): bigint | null => (index < 0 ? null : timeline.rules[index]!.rule.cookie);
+        const named = new Set([out.rule, ...out.otherRules].map(cookieOf));
+        const possible = new Set(orders.map((order) => order.lookup(key).rule?.cookie ?? null));
+        for (const cookie of possible) assert.ok(named.has(cookie), `${cookie} is possible and not named`);
+        assert.equal(out.ambiguous, named.size > 1);
+        if (out.ambiguous) flagged++;
+        if (out.ambiguous && possible.size === 1) needless++;
+      }
+    }),
+    { numRuns: 150 },
+  );
+  assert.ok(flagged > 0);
+  assert.ok(needless * 3 < flagged, `${needless} of ${flagged} flags were needless`);
+});
+
+test('a dump in the order of its masks, or sorted by priority, has a known order', () => {
+  const prng = new Prng(7);
+  const shape = { clauses: 3, accepts: 1, priorities: 3, ids: 2 };
+  for (let n = 0; n < 30; n++) {
+    let model = new FlowTableModel();
+    for (let i = 0; i < 20; i++) model = model.after([{ op: 'add', rule: randomRule(prng, shape) }]);
+    const plain = model.list.flatMap(({ mask }) => model.rulesOf(mask)).map((rule) => ({ rule: dumped(rule) }));
+    for (const lines of [plain, plain.toSorted((a, b) => a.rule.priority - b.rule.priority)]) {
+      const tables = new FlowTables();
+      tables.installDump(lines);
+      assert.equal(tables.timeline().orderKnown, true);
+      const masks = new Set(tables.dump().map((rule) => maskKey(rule.match)));
+      assert.deepEqual(
+        [...masks],
+        model.list.map(({ mask }) => mask),
+      );
+    }
+  }
+});
