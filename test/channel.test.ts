@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Channel, ChannelReader } from '../src/openflow/channel.js';
 import type { CapturedFrame } from '../src/openflow/tcpSegment.js';
+import { channelToSchedule } from '../src/timeline/fromChannel.js';
+import { InputError, UsageError } from '../src/util/errors.js';
+import { Prng } from '../src/util/prng.js';
 import {
   barrierReply,
   CONTROLLER,
@@ -172,4 +175,43 @@ test('VLAN tags, Linux cooked captures and IPv6 lead to the same segment', () =>
     const channel = read([{ frame: 1, t: 1n, linkType, data, originalBytes: data.length }]);
     assert.deepEqual(hexOf(channel), [Buffer.from(HELLO).toString('hex')], `link type ${linkType}`);
   }
+});
+
+test('frames that were changed at random neither crash nor keep more bytes than came in', () => {
+  const frames: CapturedFrame[] = [];
+  const connection = new FakeConnection(frames).open().send(SWITCH, HELLO).send(CONTROLLER, HELLO);
+  for (let xid = 0; xid < 20; xid++) connection.send(CONTROLLER, flowMod14(xid, xid)).send(SWITCH, barrierReply(xid));
+  const seed = 11;
+  const random = new Prng(seed);
+  for (let round = 0; round < 300; round++) {
+    const reader = new ChannelReader();
+    let bytes = 0;
+    for (let i = 0; i < 60; i++) {
+      const frame = random.pick(frames);
+      const data = frame.data.slice();
+      for (let n = random.below(4); n > 0; n--) data[random.below(data.length)] = random.below(256);
+      const cut = random.below(8) === 0 ? data.subarray(0, random.below(data.length)) : data;
+      bytes += cut.length;
+      reader.push({ ...frame, frame: i + 1, linkType: random.below(9) === 0 ? random.below(300) : 1, data: cut });
+    }
+    const channel = reader.finish();
+    const kept = channel.messages.reduce((sum, message) => sum + message.bytes.length, 0);
+    assert.ok(kept <= bytes, `seed ${seed}, round ${round}`);
+    try {
+      channelToSchedule(channel, { source: 'changed' });
+    } catch (error) {
+      assert.ok(error instanceof InputError || error instanceof UsageError, `seed ${seed}, round ${round}: ${error}`);
+    }
+  }
+});
+
+test('a message in segments of one byte, in reverse, is put together', () => {
+  const stream = join(HELLO, flowMod14(1, 2));
+  const frames = [frameOf(1, tcpFrame(CONTROLLER, SWITCH, 99, new Uint8Array(0), 0x12))];
+  for (let at = stream.length - 1; at >= 0; at--)
+    frames.push(frameOf(frames.length + 1, tcpFrame(CONTROLLER, SWITCH, 100 + at, stream.subarray(at, at + 1))));
+  assert.deepEqual(
+    read(frames).messages.map(({ frame }) => frame),
+    [frames.length, frames.length],
+  );
 });

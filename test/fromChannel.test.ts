@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Channel, ChannelReader } from '../src/openflow/channel.js';
 import type { CapturedFrame } from '../src/openflow/tcpSegment.js';
-import { channelToSchedule } from '../src/timeline/fromChannel.js';
+import { channelTimings } from '../src/timeline/channelTimings.js';
+import { channelToSchedule, isBodyOfSchedule } from '../src/timeline/fromChannel.js';
 import type { Schedule } from '../src/timeline/schedule.js';
 import { InputError, UsageError } from '../src/util/errors.js';
 import {
@@ -216,4 +217,41 @@ test('a message that Open vSwitch cannot decode is left out with its place and t
   assert.deepEqual(schedule.warnings, [
     'packet 5, connection 192.0.2.20:41000 > 192.0.2.10:6653, xid 0xa: flow_mod left out, Open vSwitch answers OFPFMFC_BAD_COMMAND (no answer in the capture)',
   ]);
+});
+
+test('times that run backwards do not: a step has at least the time of the one before', () => {
+  const frames: CapturedFrame[] = [];
+  talking(frames).send(CONTROLLER, flowMod14(10, 1)).send(CONTROLLER, flowMod14(11, 2)).send(SWITCH, barrierReply(12));
+  frames[5] = { ...frames[5]!, t: 1n };
+  const schedule = channelToSchedule(channelOf(frames), { source: 'of.pcap' });
+  assert.deepEqual(stepsOf(schedule), ['5: 1', '5: 2']);
+  assert.deepEqual(schedule.warnings, ['1 steps have an earlier time than the step before them, whose time they take']);
+});
+
+test('bodies that a schedule does not need can be left out while reading', () => {
+  const frames: CapturedFrame[] = [];
+  const bad = flowMod14(11, 2);
+  talking(frames)
+    .send(CONTROLLER, flowMod14(10, 1))
+    .send(CONTROLLER, bad)
+    .send(SWITCH, message14(10, 0, new Uint8Array(500)))
+    .send(SWITCH, error14(5, 1, bad));
+  const reader = new ChannelReader(isBodyOfSchedule);
+  for (const frame of frames) reader.push(frame);
+  const channel = reader.finish();
+  assert.equal(channel.messages.find(({ bytes }) => bytes[1] === 10)?.bytes.length, 24);
+  assert.deepEqual(stepsOf(channelToSchedule(channel, { source: 'of.pcap' })), ['5: 1']);
+});
+
+test('bundles are timed from opening to commit, and commits and barriers to their replies', () => {
+  const frames: CapturedFrame[] = [];
+  talking(frames)
+    .send(CONTROLLER, bundleControl14(11, 3, OPEN))
+    .send(CONTROLLER, bundleAdd14(3, flowMod14(12, 2)))
+    .send(CONTROLLER, bundleControl14(13, 3, COMMIT))
+    .send(SWITCH, bundleControl14(13, 3, COMMIT + 1))
+    .send(CONTROLLER, message14(20, 14))
+    .send(SWITCH, barrierReply(99))
+    .send(SWITCH, barrierReply(14));
+  assert.deepEqual(channelTimings(channelOf(frames)), { commitNs: [2_000_000], replyNs: [1_000_000, 2_000_000] });
 });

@@ -13,7 +13,7 @@ import { messageHeader, messageSender } from './wireHeader.js';
 
 export type Role = 'switch' | 'controller';
 
-/** One OpenFlow message, bytes copied out of the capture. */
+/** One OpenFlow message, bytes copied out of the capture (only the header where `keepBody` said so). */
 export interface ChannelMessage {
   /** Index into `Channel.connections`. */
   readonly connection: number;
@@ -68,6 +68,10 @@ export interface Channel {
 const OPENFLOW_PORTS = new Set([6653, 6633]);
 /** What may wait behind a hole before the hole counts as lost. */
 const HELD_BYTES_MAX = 1 << 20;
+const HELD_SEGMENTS_MAX = 4096;
+const HEADER_BYTES = 8;
+/** Enough for every header (vendor statistics have the longest). */
+const KEPT_HEADER_BYTES = 24;
 const CONNECTIONS_MAX = 100_000;
 
 interface RawMessage {
@@ -97,7 +101,7 @@ interface HeldSegment extends Stamp {
   readonly missing: number;
 }
 
-/** start: nothing read yet; aligned: `buffer` begins with a message; lost: waiting for a segment that does; dead: given up. */
+/** start: nothing read yet; aligned: `pending` begins with a message; lost: waiting for a segment that does; dead: given up. */
 type StreamState = 'start' | 'aligned' | 'lost' | 'dead';
 
 /** One direction of one connection. */
@@ -105,7 +109,10 @@ class Stream {
   private next: number | null = null;
   private sawStart = false;
   private state: StreamState = 'start';
-  private buffer: Uint8Array = new Uint8Array(0);
+  /** Bytes in order that are no whole message yet; joined only when a message can be complete. */
+  private pending: Uint8Array[] = [];
+  private pendingBytes = 0;
+  private wantedBytes = HEADER_BYTES;
   private readonly held: HeldSegment[] = [];
   private heldBytes = 0;
   /** The last segment in order was cut: the hole behind it is its fault. */
@@ -140,7 +147,7 @@ class Stream {
     if (ahead > 0) this.hold(stamp, segment, missing);
     else this.take(stamp, segment.payload, -ahead, missing);
     this.drain(stamp);
-    if (this.heldBytes > HELD_BYTES_MAX) this.giveUpHole();
+    if (this.heldBytes > HELD_BYTES_MAX || this.held.length > HELD_SEGMENTS_MAX) this.giveUpHole();
   }
 
   /** The capture ends here. */
@@ -148,8 +155,7 @@ class Stream {
     while (this.held.length > 0 && this.state !== 'dead') this.giveUpHole();
     if (this.state === 'dead') return;
     if (this.cut !== null) this.fail(this.cut.frame, 'captured-short', this.cut.missing);
-    else if (this.state !== 'lost' && this.buffer.length > 0)
-      this.fail(this.lastFrame, 'incomplete', this.buffer.length);
+    else if (this.pendingBytes > 0) this.fail(this.lastFrame, 'incomplete', this.pendingBytes);
   }
 
   private hold(stamp: Stamp, segment: TcpSegment, missing: number): void {
@@ -190,7 +196,7 @@ class Stream {
     this.cut = null;
     this.next = first.seq;
     this.state = 'lost';
-    this.buffer = new Uint8Array(0);
+    this.wait([]);
     // Segment by segment, each with its own frame: they were there in time, only the hole was not.
     while (this.held.length > 0 && this.held[0]!.seq === this.next) {
       const segment = this.held.shift()!;
@@ -208,54 +214,48 @@ class Stream {
       if (!this.beginsWithMessages(bytes)) return;
       this.state = 'aligned';
     }
-    this.buffer = this.buffer.length === 0 ? bytes : concat(this.buffer, bytes);
-    this.cutMessages(stamp);
+    this.pending.push(bytes.slice());
+    this.pendingBytes += bytes.length;
+    if (this.pendingBytes >= this.wantedBytes) this.cutMessages(stamp, join(this.pending, this.pendingBytes));
   }
 
   /** Judges the first bytes of the stream. False: they are not taken. */
   private begin(stamp: Stamp, bytes: Uint8Array): boolean {
-    if (this.sawStart) {
-      // A connection opens with HELLO or with an error about it, of whatever version; one byte says nothing yet.
-      const type = this.buffer.length > 0 ? bytes[1 - this.buffer.length] : bytes[1];
-      if (type === undefined) {
-        this.buffer = concat(this.buffer, bytes);
-        return false;
-      }
-      const version = this.buffer[0] ?? bytes[0]!;
-      const greets = version >= 1 && version <= 15 && type <= 1;
-      if (!greets && !this.beginsWithMessages(bytes)) {
-        this.fail(stamp.frame, 'not-openflow', 0);
-        this.kill();
-        return false;
-      }
+    if (this.beginsWithMessages(bytes) || (this.sawStart && greets(bytes))) {
       this.state = 'aligned';
       return true;
     }
-    if (this.beginsWithMessages(bytes)) {
-      this.state = 'aligned';
-      return true;
-    }
-    this.fail(stamp.frame, 'no-message-start', 0);
-    this.state = 'lost';
+    this.fail(stamp.frame, this.sawStart ? 'not-openflow' : 'no-message-start', 0);
+    if (this.sawStart) this.kill();
+    else this.state = 'lost';
     return false;
   }
 
-  private cutMessages(stamp: Stamp): void {
-    const { buffer } = this;
+  private cutMessages(stamp: Stamp, buffer: Uint8Array): void {
     let at = 0;
-    while (buffer.length - at >= 8) {
+    let wanted = HEADER_BYTES;
+    while (buffer.length - at >= HEADER_BYTES) {
       const length = (buffer[at + 2]! << 8) | buffer[at + 3]!;
-      if (length < 8) {
+      if (length < HEADER_BYTES) {
         this.fail(stamp.frame, 'bad-length', length);
         this.kill();
         return;
       }
-      if (buffer.length - at < length) break;
+      if (buffer.length - at < length) {
+        wanted = length;
+        break;
+      }
       this.version = buffer[at]!;
       this.emit(stamp, buffer.slice(at, at + length));
       at += length;
     }
-    this.buffer = buffer.slice(at);
+    this.wait(at === buffer.length ? [] : [buffer.slice(at)], wanted);
+  }
+
+  private wait(pending: Uint8Array[], wantedBytes = HEADER_BYTES): void {
+    this.pending = pending;
+    this.pendingBytes = pending[0]?.length ?? 0;
+    this.wantedBytes = wantedBytes;
   }
 
   /** Are the bytes a row of messages that OVS knows, up to their end or into one more? */
@@ -273,7 +273,7 @@ class Stream {
 
   private kill(): void {
     this.state = 'dead';
-    this.buffer = new Uint8Array(0);
+    this.wait([]);
     this.held.length = 0;
     this.heldBytes = 0;
   }
@@ -291,7 +291,7 @@ class Connection {
   /** Side that is the controller, once a message tells. */
   controllerSide: 0 | 1 | null = null;
 
-  constructor(index: number, segment: TcpSegment, messages: RawMessage[]) {
+  constructor(index: number, segment: TcpSegment, messages: RawMessage[], keepBody: KeepBody) {
     const answer = segment.syn && segment.ack;
     this.client = answer ? segment.destination : segment.source;
     this.server = answer ? segment.source : segment.destination;
@@ -305,7 +305,8 @@ class Connection {
           this.messageCount++;
           const sender = messageSender(bytes);
           if (sender !== null) this.controllerSide ??= sender === 'controller' ? side : side === 0 ? 1 : 0;
-          messages.push({ connection: index, side, frame, t, bytes });
+          const kept = keepBody(bytes) ? bytes : bytes.slice(0, KEPT_HEADER_BYTES);
+          messages.push({ connection: index, side, frame, t, bytes: kept });
         },
         (frame, kind, bytes) => this.errors.push({ side, frame, kind, bytes }),
       );
@@ -319,11 +320,20 @@ class Connection {
   }
 }
 
+/** Is the body of this message wanted? */
+export type KeepBody = (message: Uint8Array) => boolean;
+
 /** Collects the frames of one capture, in its order, and gives the OpenFlow messages in them. */
 export class ChannelReader {
+  private readonly keepBody: KeepBody;
   private readonly connections: Connection[] = [];
   private readonly byEnds = new Map<string, Connection>();
   private readonly messages: RawMessage[] = [];
+
+  /** `keepBody`: messages that it denies are kept as their first 24 bytes, so that floods of packet-ins cost little. */
+  constructor(keepBody: KeepBody = () => true) {
+    this.keepBody = keepBody;
+  }
 
   /** Throws InputError when there are more connections than a channel capture can sensibly have. */
   push(frame: CapturedFrame): void {
@@ -342,7 +352,7 @@ export class ChannelReader {
           { packet: frame.frame },
           'keep only the OpenFlow channel, for instance with tcpdump -w OUT tcp port 6653',
         );
-      connection = new Connection(this.connections.length, segment, this.messages);
+      connection = new Connection(this.connections.length, segment, this.messages, this.keepBody);
       this.connections.push(connection);
       this.byEnds.set(ends, connection);
     }
@@ -392,11 +402,21 @@ function opensAnew(connection: Connection, segment: TcpSegment): boolean {
   return segment.syn && !segment.ack && (!connection.sawStart || segment.seq !== connection.isn);
 }
 
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
+/** A connection opens with HELLO, or with an error about it, of whatever version (one byte of it is enough). */
+function greets(bytes: Uint8Array): boolean {
+  const [version, type = 0] = bytes;
+  return version! >= 1 && version! <= 15 && type <= 1;
+}
+
+function join(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 function portOf(end: string): number {

@@ -46,9 +46,13 @@ interface Head {
   flags: number;
 }
 
+/** The match that is being read: one for all, because decoding a flow-mod never leads to another one. */
+const scratch = new DenseMatch();
+
 /** `r` stands at the body. Throws WireError with the name that OVS answers. */
 export function decodeFlowMod(r: WireReader, form: FlowModForm, context: DecodeContext): FlowMod {
-  const match = new DenseMatch();
+  const match = scratch;
+  match.clear();
   const head = form === 'ofp11' ? ofp11Head(r, match, context) : ofp10Head(r, match, form, context);
   checkConntrackAddresses(match);
   const op = OPS[head.command];

@@ -46,16 +46,15 @@ export function pullOxmHeader(reader: WireReader, place: OxmPlace, allowCookie =
   if (allowCookie && oxmClass === COOKIE_CLASS && number === COOKIE_FIELD && valueBytes === 8)
     return { field: null, isCookie: true, hasMask, payloadBytes };
   const known = fieldByCode(oxmClass, number, experimenter);
-  if (known !== undefined && lengthFits(known, valueBytes, hasMask, payloadBytes))
+  if (known !== undefined && lengthFits(known, valueBytes))
     return { field: known, isCookie: false, hasMask, payloadBytes };
   if (place === 'action')
     throw new WireError(known !== undefined && length > 0 ? 'OFPBAC_BAD_SET_LEN' : 'OFPBAC_BAD_SET_TYPE');
   return { field: null, isCookie: false, hasMask, payloadBytes };
 }
 
-/** Options of a tunnel may have any length up to that of the field (struct mf_field:variable_len). */
-function lengthFits(field: Field, valueBytes: number, hasMask: boolean, payloadBytes: number): boolean {
-  if (hasMask && payloadBytes % 2 !== 0) return false;
+/** Half of the payload, cut down, where there is a mask: an odd byte is skipped. Options of a tunnel may have any length up to that of the field (struct mf_field:variable_len). */
+function lengthFits(field: Field, valueBytes: number): boolean {
   return field.presentBit >= 0 ? valueBytes <= field.nBytes : valueBytes === field.nBytes;
 }
 
@@ -75,7 +74,7 @@ export function fieldOfNxmHeader(header: number): Field | null {
   const known = fieldByCode(oxmClass, (header >>> 9) & 0x7f, 0);
   if (known === undefined || oxmClass === CLASS_EXPERIMENTER) return null;
   const valueBytes = hasMask ? payloadBytes >> 1 : payloadBytes;
-  return lengthFits(known, valueBytes, hasMask, payloadBytes) ? known : null;
+  return lengthFits(known, valueBytes) ? known : null;
 }
 
 /**
@@ -86,12 +85,17 @@ export function pullOxmEntry(reader: WireReader, place: OxmPlace, allowCookie: b
   const header = pullOxmHeader(reader, place, allowCookie);
   if (header.payloadBytes > reader.left) throw new WireError('OFPBMC_BAD_LEN');
   const bytes = header.hasMask ? header.payloadBytes >> 1 : header.payloadBytes;
-  const payload = reader.sub(header.payloadBytes, 'OFPBMC_BAD_LEN');
-  const value = payload.uint(bytes);
-  const mask = header.hasMask ? payload.uint(bytes) : onesOfBytes(bytes);
+  const start = reader.pos;
+  const value = reader.uint(bytes);
+  const mask = header.hasMask ? reader.uint(bytes) : onesOfBytes(bytes);
+  reader.pos = start + header.payloadBytes;
   if (header.hasMask && (value & ~mask) !== 0n) throw new WireError('OFPBMC_BAD_WILDCARDS');
   if (header.hasMask && !mayMask) throw new WireError('OFPBMC_BAD_MASK');
-  return { ...header, value, mask };
+  const { field, isCookie, hasMask, payloadBytes } = header;
+  return { field, isCookie, hasMask, payloadBytes, value, mask };
 }
 
-export const onesOfBytes = (bytes: number): bigint => (1n << BigInt(8 * bytes)) - 1n;
+const ONES = Array.from({ length: 256 }, (_, bytes) => (1n << BigInt(8 * bytes)) - 1n);
+
+/** All bits of so many bytes, up to the 255 that a header can announce. */
+export const onesOfBytes = (bytes: number): bigint => ONES[bytes]!;

@@ -46,6 +46,9 @@ export class WireReader {
 
   /** Unsigned number of `count` bytes, any width. */
   uint(count: number): bigint {
+    if (count === 2) return BigInt(this.u16());
+    if (count === 4) return BigInt(this.u32());
+    if (count === 8) return this.u64();
     let value = 0n;
     for (const byte of this.take8(count)) value = (value << 8n) | BigInt(byte);
     return value;

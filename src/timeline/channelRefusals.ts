@@ -26,7 +26,7 @@ export function findRefusals(channel: Channel): ReadonlyMap<number, string> {
     if (body.kind !== 'error') continue;
     const candidates = sent.get(`${message.connection} ${xid}`) ?? [];
     const target = candidates.findLast(
-      (at) => !refused.has(at) && startsWith(channel.messages[at]!.bytes, body.payload),
+      (at) => !refused.has(at) && startsAlike(channel.messages[at]!.bytes, body.payload),
     );
     if (target !== undefined) refused.set(target, body.name ?? `error (${body.type},${body.code})`);
   }
@@ -37,6 +37,9 @@ function xidOf(bytes: Uint8Array): number {
   return ((bytes[4]! << 24) | (bytes[5]! << 16) | (bytes[6]! << 8) | bytes[7]!) >>> 0;
 }
 
-function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  return start.length <= bytes.length && start.every((byte, i) => byte === bytes[i]);
+/** As far as both go: an error may hold a part of the message, and of some messages only the header was kept. */
+function startsAlike(a: Uint8Array, b: Uint8Array): boolean {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -9,6 +9,7 @@ import type { TlvMap } from '../fields/tunMetadata.js';
 import type { Channel, ChannelMessage } from '../openflow/channel.js';
 import type { FlowMod, OfVersion } from '../openflow/rule.js';
 import { decodeMessage, type WireMessage } from '../openflow/wire.js';
+import { messageHeader } from '../openflow/wireHeader.js';
 import { InputError, type Place } from '../util/errors.js';
 import { chooseBridge, findBridges } from './channelBridges.js';
 import { findRefusals } from './channelRefusals.js';
@@ -22,6 +23,12 @@ export interface ChannelOptions {
   /** Ports that the bridge is known to have. */
   readonly portNames?: readonly string[];
   readonly tlvMap?: TlvMap;
+}
+
+/** For `ChannelReader`: the bodies that a schedule needs. */
+export function isBodyOfSchedule(message: Uint8Array): boolean {
+  const header = messageHeader(message);
+  return header !== null && (BODIES.has(header.what) || header.stats === 'port_desc');
 }
 
 /**
@@ -48,8 +55,8 @@ interface Bundle {
 
 /** What a connection knows by now. */
 interface ConnectionState {
-  /** OpenFlow 1.0: tables in the commands count. */
-  tableIds: boolean;
+  /** OpenFlow 1.0: tables in the commands count. Null: that was settled before the capture began. */
+  tableIds: boolean | null;
   readonly bundles: Map<number, Bundle>;
   /** Number of changes since the switch last said anything. */
   unanswered: number;
@@ -116,7 +123,7 @@ class ScheduleReader {
     const state = this.stateOf(message.connection);
     const { tlvMap } = this.options;
     const decoded = decodeMessage(message.bytes, {
-      tableIds: state.tableIds,
+      tableIds: state.tableIds ?? true,
       ...(tlvMap === undefined ? {} : { tlvMap }),
     });
     const changes = CHANGES.has(decoded.what);
@@ -144,6 +151,8 @@ class ScheduleReader {
       this.count(`flow-mods were refused by the switch (${refusal}) and change nothing`);
       return;
     }
+    if (mod.of === '1.0' && mod.table === 0 && mod.op !== 'add' && this.stateOf(message.connection).tableIds === null)
+      this.count('flow-mods of OpenFlow 1.0 may mean all tables instead of table 0 (settled before the capture began)');
     this.addStep(message, [mod], false);
   }
 
@@ -237,14 +246,30 @@ class ScheduleReader {
 
   private addStep(message: ChannelMessage, mods: readonly FlowMod[], bundle: boolean): void {
     for (const mod of mods) this.versions.set(mod.of, (this.versions.get(mod.of) ?? 0) + 1);
-    const t = { earliest: message.t, latest: message.t };
-    this.steps.push({ kind: 'tables', t, mods, bundle, batch: bundle ? ++this.batch : null, note: null });
+    let at = message.t;
+    const before = this.steps.at(-1)?.t.latest ?? at;
+    if (at < before) {
+      this.count('steps have an earlier time than the step before them, whose time they take');
+      at = before;
+    }
+    this.steps.push({
+      kind: 'tables',
+      t: { earliest: at, latest: at },
+      mods,
+      bundle,
+      batch: bundle ? ++this.batch : null,
+      note: null,
+    });
   }
 
   private stateOf(connection: number): ConnectionState {
     let state = this.states.get(connection);
     if (state === undefined) {
-      state = { tableIds: !this.channel.connections[connection]!.sawStart, bundles: new Map(), unanswered: 0 };
+      state = {
+        tableIds: this.channel.connections[connection]!.sawStart ? false : null,
+        bundles: new Map(),
+        unanswered: 0,
+      };
       this.states.set(connection, state);
     }
     return state;
@@ -265,6 +290,8 @@ class ScheduleReader {
 }
 
 const CHANGES = new Set(['flow_mod', 'bundle_add', 'bundle_ctrl']);
+/** Errors point at any message by its bytes, so what controllers send is whole. */
+const BODIES = new Set([...CHANGES, 'error', 'features_reply', 'nx_flow_mod_table_id']);
 
 /** Changes of other kinds, which no step can hold. */
 const IGNORED: Readonly<Record<string, string>> = {

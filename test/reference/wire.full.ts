@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChannelReader } from '../../src/openflow/channel.js';
 import { formatRule } from '../../src/openflow/flowPrint.js';
-import { parseFlowMod, ruleOf } from '../../src/openflow/flowText.js';
+import { parseFlowMod, parseRule, ruleOf } from '../../src/openflow/flowText.js';
 import type { FlowMod, FlowModOp, OfVersion } from '../../src/openflow/rule.js';
 import { decodeMessage, type WireMessage } from '../../src/openflow/wire.js';
+import { buildTimeline } from '../../src/timeline/flowTables.js';
 import { channelToSchedule } from '../../src/timeline/fromChannel.js';
+import type { Timeline } from '../../src/timeline/timeline.js';
 import { formatUnixNs } from '../../src/util/units.js';
 import { pcapFrames } from '../pcapFrames.js';
 import { readJsonLines, readShared, skipWithoutShared } from './shared.js';
@@ -129,3 +131,37 @@ function fromText({ op, flow, cookieMask }: NonNullable<ScheduleLine['mods']>[nu
   assert.ok(onWire.table === 0 || (onWire.table === 255 && op !== 'add'), flow);
   return { ...mod, table: onWire.table };
 }
+
+/** Rules of a version, as a dump in OpenFlow 1.3 shows them, sorted. */
+function dumpAt(timeline: Timeline, version: number): string[] {
+  return timeline.rules
+    .filter(({ from, to }) => from <= version && version < to)
+    .map(({ rule }) => formatRule(rule))
+    .sort();
+}
+
+/** The rules of a dump without what depends on time. */
+function dumpLines(name: string): string[] {
+  return readShared(name)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line.includes('actions='))
+    .map((line) => formatRule(parseRule(line).rule))
+    .sort();
+}
+
+test('a captured restart through OpenFlow 1.0, 1.3 and 1.4 leads through the dumps taken meanwhile', {
+  skip: skipWithoutShared,
+}, () => {
+  const reader = new ChannelReader();
+  for (const frame of pcapFrames(readShared('captures/files/of13-of14-conjunction-restart.pcap'))) reader.push(frame);
+  const schedule = channelToSchedule(reader.finish(), { source: 'restart.pcap' });
+  assert.deepEqual(schedule.warnings, [
+    '1 flow-mods were refused by the switch (OFPBAC_BAD_OUT_GROUP) and change nothing',
+  ]);
+  assert.equal(schedule.steps.length, 47);
+  const timeline = buildTimeline([], schedule.steps);
+  assert.deepEqual(dumpAt(timeline, 22), dumpLines('captures/openflow/old.dump'));
+  assert.deepEqual(dumpAt(timeline, 45), dumpLines('captures/openflow/mid.dump'));
+  assert.deepEqual(dumpAt(timeline, 47), dumpLines('captures/openflow/end.dump'));
+});
