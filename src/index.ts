@@ -15,6 +15,7 @@ export {
 } from './api/flows.js';
 export { type PacketsOptions, packets, type ReadPacket } from './api/packets.js';
 export type { Progress, ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
+export { loadRestart, type ScheduleOptions, writeSchedule } from './api/schedule.js';
 export { canonicalJson, digest } from './report/digest.js';
 export { FAIL_ON, type FailOn, holding } from './report/failOn.js';
 export { jsonText } from './report/json.js';

@@ -255,3 +255,25 @@ test('flows takes a dump with its version from its header, and a port by name fr
   assert.deepEqual(flow.flags, ['reset_counts']);
   assert.equal(dropwindow(['flows', '--check', '--ports', ports, '-'], { input: dump }).out, '');
 });
+
+test('schedule reads back what it wrote, byte for byte', (t) => {
+  const [once, twice] = ['once', 'twice'].map((name) => join(scratch(t), name)) as [string, string];
+  const first = dropwindow(['schedule', '--changes', 'traces/incident/restart.ndjson', '-o', once]);
+  assert.deepEqual(first, { code: 0, out: '', err: '' });
+  assert.equal(dropwindow(['schedule', '--changes', once, '-o', twice]).code, 0);
+  assert.equal(readFileSync(twice, 'utf8'), readFileSync(once, 'utf8'));
+  assert.equal(readFileSync(once, 'utf8').trimEnd().split('\n').length, 6);
+});
+
+test('schedule without anything that tells of the restart says what to give', () => {
+  const ran = dropwindow(['schedule']);
+  assert.equal(ran.code, 2);
+  assert.match(ran.err, /^dropwindow: nothing tells of the restart\ngive --changes, or --before and --after\n$/);
+});
+
+test('a time of day without a trace asks for the date', () => {
+  const dump = 'traces/incident/before.dump';
+  const ran = dropwindow(['schedule', '--before', dump, '--after', dump, '--dumped-at', '12:35:12']);
+  assert.equal(ran.code, 2);
+  assert.match(ran.err, /^dropwindow: '12:35:12' needs a trace to have a date\n/);
+});

@@ -24,6 +24,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/flows.js'),
   },
   {
+    name: 'schedule',
+    summary: 'a restart, from whatever recorded it, as a schedule',
+    load: () => import('./commands/schedule.js'),
+  },
+  {
     name: 'schema',
     summary: 'print the JSON Schema of a result',
     load: () => import('./commands/schema.js'),

@@ -15,17 +15,23 @@ export interface TraceSpan {
 
 /**
  * A time as ns since 1970. A time of day is UTC, on the date of the first packet; where the trace reaches into the
- * next day and both dates fit, that is an error. UsageError says what forms there are.
+ * next day and both dates fit, that is an error. Without a trace (`span` null) only times with a date can be told.
+ * UsageError says what forms there are.
  */
-export function parseTime(text: string, span: TraceSpan): bigint {
-  if (text.startsWith('+')) return span.first + parseDuration(text.slice(1));
+export function parseTime(text: string, span: TraceSpan | null): bigint {
+  if (text.startsWith('+')) return needSpan(text, span).first + parseDuration(text.slice(1));
   if (/^-?\d{1,12}(\.\d{1,9})?$/.test(text)) return parseDecimal(text);
   const ofDay = /^(\d{2}:\d{2}:\d{2})(\.\d{1,9})?$/.exec(text);
-  if (ofDay !== null) return timeOfDay(text, ofDay[1]!, ofDay[2], span);
+  if (ofDay !== null) return timeOfDay(text, ofDay[1]!, ofDay[2], needSpan(text, span));
   const iso = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})?$/.exec(text);
   const seconds = iso === null ? Number.NaN : Date.parse(`${iso[1]}T${iso[2]}${iso[4] ?? 'Z'}`);
   if (iso === null || Number.isNaN(seconds)) throw new UsageError(`'${text}' is not a time`, FORMS);
   return BigInt(seconds) * 1_000_000n + fraction(iso[3]);
+}
+
+function needSpan(text: string, span: TraceSpan | null): TraceSpan {
+  if (span !== null) return span;
+  throw new UsageError(`'${text}' needs a trace to have a date`, 'write the date too: 2026-11-24T12:35:12Z');
 }
 
 function timeOfDay(text: string, clock: string, decimals: string | undefined, span: TraceSpan): bigint {

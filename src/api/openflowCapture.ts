@@ -1,0 +1,35 @@
+/** A capture of the OpenFlow channel as a schedule. */
+import { captureProblem, openCaptureBytes } from '../capture/open.js';
+import { ChannelReader } from '../openflow/channel.js';
+import { type ChannelOptions, channelToSchedule } from '../timeline/fromChannel.js';
+import type { Schedule } from '../timeline/schedule.js';
+import type { InputFile } from '../util/inputFile.js';
+
+/** InputError where the capture is damaged in a way that matters: see channelToSchedule. A cut end is a warning. */
+export async function readOpenflowCapture(
+  file: InputFile,
+  options: Pick<ChannelOptions, 'bridge' | 'portNames'>,
+): Promise<Schedule> {
+  const source = await openCaptureBytes(file.name, file.bytes);
+  const reader = new ChannelReader();
+  let frame = 0;
+  for (let batch = await source.next(); batch !== null; batch = await source.next()) {
+    for (let row = 0; row < batch.count; row++) {
+      const start = batch.dataStart[row]!;
+      reader.push({
+        frame: ++frame,
+        t: BigInt(batch.seconds[row]!) * 1_000_000_000n + BigInt(Math.max(0, batch.nanos[row]!)),
+        linkType: batch.linkType[row]!,
+        // The channel keeps what it cannot use yet; the batch's buffer is filled anew.
+        data: batch.data.slice(start, start + batch.capturedBytes[row]!),
+        originalBytes: batch.originalBytes[row]!,
+      });
+    }
+  }
+  await source.close();
+  const problem = captureProblem(source);
+  if (problem?.severity === 'error') throw problem.error;
+  const schedule = channelToSchedule(reader.finish(), { source: file.name, ...options });
+  if (problem === null) return schedule;
+  return { ...schedule, warnings: [...schedule.warnings, problem.error.format()] };
+}
