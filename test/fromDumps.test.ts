@@ -32,7 +32,7 @@ test('a rule that only the later dump has was added when its duration says, to t
     'cookie=0x2, duration=10.250s, table=1, n_packets=0, n_bytes=0, priority=6,ip actions=output:1',
   );
   const schedule = scheduleFromDumps({ rules: before, at: at(900) }, [{ rules: after, at: at(1000) }]);
-  assert.deepEqual(drawn(schedule), ['989.749..989.751 add table=1,cookie=0x2,priority=6,ip actions=output:1']);
+  assert.deepEqual(drawn(schedule), ['989.749..989.801 add table=1,cookie=0x2,priority=6,ip actions=output:1']);
   assert.equal(schedule.fidelity, 'dumps');
 });
 
@@ -44,10 +44,10 @@ test('additions that follow closely may all have come with the last of them, as 
   assert.deepEqual(
     drawn(schedule).map((text) => text.replace(/table.*(in_port=\d).*/, '$1')),
     [
-      '989.969..989.981 add in_port=1',
-      '989.974..989.981 add in_port=2',
-      '989.979..989.981 add in_port=3',
-      '994.999..995.001 add in_port=4',
+      '989.969..990.031 add in_port=1',
+      '989.974..990.031 add in_port=2',
+      '989.979..990.031 add in_port=3',
+      '994.999..995.051 add in_port=4',
     ],
   );
 });
@@ -57,7 +57,7 @@ test('a deletion lies between the two dumps and acts after the additions', () =>
   const after = dump('cookie=0x2, duration=10s, table=1, n_packets=0, n_bytes=0, priority=6,ip actions=drop');
   const schedule = scheduleFromDumps({ rules: before, at: at(900) }, [{ rules: after, at: at(1000) }]);
   assert.deepEqual(drawn(schedule), [
-    '989..991 add table=1,cookie=0x2,priority=6,ip actions=drop',
+    '989..991.05 add table=1,cookie=0x2,priority=6,ip actions=drop',
     '989..1000 delete_strict table=1,priority=5,ip',
   ]);
 });
@@ -69,7 +69,7 @@ test('other actions under an old duration are a modify, under a new one an addit
   const after = dump(rule(150, 1, 'output:7'), rule(20, 2, 'output:8'));
   const schedule = scheduleFromDumps({ rules: before, at: at(900) }, [{ rules: after, at: at(1000) }]);
   assert.deepEqual(drawn(schedule), [
-    '979..981 add table=1,cookie=0x1,priority=5,in_port=2 actions=output:8',
+    '979..981.05 add table=1,cookie=0x1,priority=5,in_port=2 actions=output:8',
     '979..1000 modify_strict table=1,priority=5,in_port=1 actions=output:7',
   ]);
 });

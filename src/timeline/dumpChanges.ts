@@ -43,7 +43,7 @@ export function dumpChanges(
 }
 
 /** Identity of a rule: table, priority, match. */
-export function entryKey({ rule }: DumpEntry): string {
+export function entryKey({ rule }: Pick<DumpEntry, 'rule'>): string {
   return `${rule.table}/${rule.priority}/${matchKey(rule.match)}`;
 }
 
@@ -64,7 +64,7 @@ function change(kind: 'added' | 'deleted', entry: DumpEntry, mod: FlowMod): Dump
 }
 
 /** Flags and importance are not compared: which of them a dump shows depends on its OpenFlow version. */
-function sameRule(a: Rule, b: Rule): boolean {
+export function sameRule(a: Rule, b: Rule): boolean {
   return (
     a.cookie === b.cookie &&
     a.idleTimeout === b.idleTimeout &&

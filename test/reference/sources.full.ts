@@ -4,9 +4,11 @@ import { test } from 'node:test';
 import { parseDump } from '../../src/openflow/dumpText.js';
 import { flowModText } from '../../src/openflow/flowModText.js';
 import { formatRule } from '../../src/openflow/flowPrint.js';
+import { ruleOf } from '../../src/openflow/flowText.js';
 import { matchKey } from '../../src/openflow/match.js';
 import type { FlowMod, Rule } from '../../src/openflow/rule.js';
 import { readConntrackEvents } from '../../src/timeline/conntrackEvents.js';
+import { entryKey } from '../../src/timeline/dumpChanges.js';
 import { FlowTables } from '../../src/timeline/flowTables.js';
 import { scheduleFromDumps } from '../../src/timeline/fromDumps.js';
 import { scheduleFromLog } from '../../src/timeline/fromLog.js';
@@ -17,6 +19,7 @@ import { actionsKey } from '../../src/timeline/priorityBook.js';
 import { recogniseChanges } from '../../src/timeline/recognise.js';
 import type { Schedule, Step, TableStep } from '../../src/timeline/schedule.js';
 import { readSchedule, writeSchedule } from '../../src/timeline/scheduleNdjson.js';
+import { secondsToNs } from '../../src/util/decimal.js';
 import { readShared, skipWithoutShared } from './shared.js';
 
 const text = (name: string) => readShared(name).toString('utf8');
@@ -195,6 +198,35 @@ for (const run of ['small-collide', 'medium-collide', 'churn-die']) {
       const modelled = scheduleByModel(dump(before), [dump(after)], parseInstall(`order=${order}`));
       assert.deepEqual(sorted(applied(before, modelled).dump()), end, order);
     }
+  });
+}
+
+for (const run of ['small-collide', 'medium-collide', 'medium-perport']) {
+  test(`durations of ${run} date its additions: brackets hold the recorded times`, { skip: skipWithoutShared }, () => {
+    const folder = `neutron/${run}/`;
+    const [before, after] = [`${folder}before.dump.gz`, `${folder}after.dump.gz`].map(existing) as [string, string];
+    const recorded = new Map<string, TableStep>();
+    for (const step of tableSteps(readSchedule(text(`${folder}schedule.ndjson.gz`)).steps)) {
+      for (const mod of step.mods) if (mod.op === 'add') recorded.set(entryKey({ rule: ruleOf(mod) }), step);
+    }
+    const rules = dump(after);
+    // When the dump was taken is not recorded: a rule added by a single flow-mod was created when that acted.
+    const guesses = rules.flatMap(({ rule, stats }) => {
+      const step = recorded.get(entryKey({ rule }));
+      return step === undefined || step.bundle
+        ? []
+        : [step.t.earliest + secondsToNs(stats.duration!.replace('s', ''))!];
+    });
+    guesses.sort((a, b) => Number(a - b));
+    const at = guesses[guesses.length >> 1]!;
+    const dated = tableSteps(scheduleFromDumps({ rules: dump(before), at: null }, [{ rules, at }]).steps);
+    const additions = dated.filter(({ mods }) => mods[0]!.op === 'add');
+    assert.equal(additions.length, rules.length);
+    const outside = additions.filter(({ t, mods }) => {
+      const acted = recorded.get(entryKey({ rule: ruleOf(mods[0]!) }))!.t.earliest;
+      return acted < t.earliest || acted > t.latest;
+    });
+    assert.ok(outside.length <= 6, `${outside.length} of ${additions.length}`);
   });
 }
 
