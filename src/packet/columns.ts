@@ -1,6 +1,6 @@
 /**
  * The packet table: one chunk of packets as columns in one SharedArrayBuffer, what the walk reads per packet.
- * Everything that the header variant holds is not repeated here. 63 bytes per row.
+ * Everything that the header variant holds is not repeated here. 69 bytes per row.
  *
  * Most packets are plain: their columns and variant say all that conntrack asks. Packets with SACK blocks, ICMP
  * errors, fragments, damaged headers and a few more keep their bytes and are taken apart again when
@@ -58,31 +58,8 @@ export interface PacketColumns {
   readonly keptAt: Int32Array;
 }
 
-const COLUMNS = {
-  tsNs: Float64Array,
-  packet: Float64Array,
-  frame: Uint32Array,
-  group: Uint32Array,
-  variant: Uint32Array,
-  originalBytes: Uint32Array,
-  l4Bytes: Uint32Array,
-  payloadBytes: Uint32Array,
-  tcpSeq: Uint32Array,
-  tcpAck: Uint32Array,
-  keptAt: Int32Array,
-  file: Uint16Array,
-  inPort: Uint16Array,
-  l3Offset: Uint16Array,
-  l4Offset: Uint16Array,
-  tcpWindow: Uint16Array,
-  tcpFlags: Uint16Array,
-  icmpId: Uint16Array,
-  direction: Uint8Array,
-  bits: Uint8Array,
-  tcpScale: Int8Array,
-} as const;
-
-const ROW_BYTES = Object.values(COLUMNS).reduce((sum, type) => sum + type.BYTES_PER_ELEMENT, 0);
+/** Sum of the columns' widths. */
+const ROW_BYTES = 2 * 8 + 9 * 4 + 7 * 2 + 3;
 
 /** Rows of a chunk: its columns stay in the L2 cache while it is walked. */
 export const CHUNK_ROWS = 1 << 14;
@@ -258,17 +235,36 @@ function hasUdpSum(info: PacketInfo): boolean {
   return info.l4Offset + 8 <= info.capturedBytes && (info.data[at + 6] !== 0 || info.data[at + 7] !== 0);
 }
 
-type ColumnType = new (buffer: SharedArrayBuffer, offset: number, length: number) => unknown;
-
+/** Widest first, so that every column is aligned. A literal: objects put together key by key are slow to read. */
 function makeColumns(buffer: SharedArrayBuffer, rows: number): PacketColumns {
   let at = 0;
-  const columns: Record<string, unknown> = {};
-  // Widest first, so that every column is aligned.
-  for (const [name, Type] of Object.entries(COLUMNS)) {
-    columns[name] = new (Type as ColumnType)(buffer, at, rows);
-    at += rows * Type.BYTES_PER_ELEMENT;
-  }
-  return columns as unknown as PacketColumns;
+  const place = (bytes: number): number => {
+    at += bytes * rows;
+    return at - bytes * rows;
+  };
+  return {
+    tsNs: new Float64Array(buffer, place(8), rows),
+    packet: new Float64Array(buffer, place(8), rows),
+    frame: new Uint32Array(buffer, place(4), rows),
+    group: new Uint32Array(buffer, place(4), rows),
+    variant: new Uint32Array(buffer, place(4), rows),
+    originalBytes: new Uint32Array(buffer, place(4), rows),
+    l4Bytes: new Uint32Array(buffer, place(4), rows),
+    payloadBytes: new Uint32Array(buffer, place(4), rows),
+    tcpSeq: new Uint32Array(buffer, place(4), rows),
+    tcpAck: new Uint32Array(buffer, place(4), rows),
+    keptAt: new Int32Array(buffer, place(4), rows),
+    file: new Uint16Array(buffer, place(2), rows),
+    inPort: new Uint16Array(buffer, place(2), rows),
+    l3Offset: new Uint16Array(buffer, place(2), rows),
+    l4Offset: new Uint16Array(buffer, place(2), rows),
+    tcpWindow: new Uint16Array(buffer, place(2), rows),
+    tcpFlags: new Uint16Array(buffer, place(2), rows),
+    icmpId: new Uint16Array(buffer, place(2), rows),
+    direction: new Uint8Array(buffer, place(1), rows),
+    bits: new Uint8Array(buffer, place(1), rows),
+    tcpScale: new Int8Array(buffer, place(1), rows),
+  };
 }
 
 function writeWord(bytes: Uint8Array, at: number, value: number): void {
