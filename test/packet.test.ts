@@ -1,12 +1,16 @@
 /** The packet table gives back what was put in; groups and variants number what belongs together. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { FrameJudge } from '../src/capture/direction.js';
+import { MergedCapture } from '../src/capture/merge.js';
+import { openCaptureBytes } from '../src/capture/open.js';
 import { K, KEY_WORDS } from '../src/fields/key.js';
 import { verifyChecksums } from '../src/packet/checksums.js';
 import { PacketTable } from '../src/packet/columns.js';
 import { extractPacket } from '../src/packet/extract.js';
 import { Groups } from '../src/packet/groups.js';
 import { PacketInfo } from '../src/packet/packetInfo.js';
+import { Scan } from '../src/packet/scan.js';
 import { GroupOrder } from '../src/packet/sort.js';
 import { VariantTable } from '../src/packet/variants.js';
 import { Prng } from '../src/util/prng.js';
@@ -178,4 +182,59 @@ test('damaged packets go through extraction, table and groups, and come back the
       assert.deepEqual(numbers(info), numbers(f.info), where);
     }
   }
+});
+
+function pcap(frames: readonly Uint8Array[]): Uint8Array {
+  const header = hex('a1b2c3d4 0002 0004 00000000 00000000 0000ffff 00000001');
+  const parts = frames.flatMap((frame, i) => {
+    const head = Buffer.alloc(16);
+    head.writeUInt32BE(100 + i, 0);
+    head.writeUInt32BE(frame.length, 8);
+    head.writeUInt32BE(frame.length, 12);
+    return [head, frame];
+  });
+  return Buffer.concat([header, ...parts]);
+}
+
+async function scanned(frames: readonly Uint8Array[], rows: number) {
+  const capture = new MergedCapture([await openCaptureBytes('x.pcap', pcap(frames))]);
+  const judge = new FrameJudge(capture.sources, { ports: [], portOf: frames.map(() => 3) });
+  const usedBits = new Int32Array(KEY_WORDS).fill(-1);
+  const scan = new Scan(capture, judge, { usedBits, rows });
+  const seen: { packet: number; group: number; tsNs: number; tpSrc: number }[] = [];
+  const key = new Int32Array(KEY_WORDS);
+  const info = new PacketInfo();
+  for await (const table of scan.chunks()) {
+    for (let row = 0; row < table.count; row++) {
+      const { columns } = table;
+      table.load(row, scan.variants, key, info);
+      assert.equal(key[K.in_port], 3);
+      seen.push({
+        packet: columns.packet[row]!,
+        group: columns.group[row]!,
+        tsNs: columns.tsNs[row]!,
+        tpSrc: key[K.tp_src]!,
+      });
+    }
+  }
+  return { scan, seen };
+}
+
+test('a later fragment that overtook its first is moved to the group of the first', async () => {
+  const later = ipv4(17, A, B, '0102030405060708', '0003');
+  const first = ipv4(17, A, B, '1000 0035 0020 0000', '2000');
+  const { seen } = await scanned([later, first, tcp(A, B, '1000', '0050', '10')], 64);
+  assert.equal(seen[0]!.group, seen[1]!.group);
+  assert.notEqual(seen[2]!.group, seen[1]!.group);
+});
+
+test('the size of the chunks changes nothing that the scan says', async () => {
+  const frames = Array.from({ length: 40 }, (_, i) => Object.values(FRAMES)[i % Object.keys(FRAMES).length]!);
+  const [small, large] = [await scanned(frames, 7), await scanned(frames, 64)];
+  // Early fragments are moved inside a chunk only: none here, the first never comes.
+  assert.deepEqual(small.seen, large.seen);
+  assert.deepEqual(
+    small.seen.map((row) => row.tsNs),
+    frames.map((_, i) => i * 1_000_000_000),
+  );
 });

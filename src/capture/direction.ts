@@ -5,7 +5,9 @@
  * The port: the user's list (`--port-of`), else the pcapng interface's or the file's name, else the interface index of
  * Linux cooked v2, else the source MAC, where ports or rules say whose it is.
  */
+import { InputError } from '../util/errors.js';
 import { NumberMap } from '../util/numberMap.js';
+import { nearMiss } from '../util/text.js';
 import { cookedInterface, cookedPacketType, sourceMacOffset } from './links.js';
 import type { BridgePort } from './ports.js';
 import type { CaptureSource, RecordBatch } from './source.js';
@@ -89,7 +91,15 @@ export class FrameJudge {
     for (const station of options.stations ?? []) this.nameStation(station.mac, station.ofport);
     this.ofFile = sources.map((_, i) => {
       const name = options.fileNames?.[i] ?? null;
-      return name === null ? NONE : (this.byName.get(name) ?? NONE);
+      if (name === null) return NONE;
+      const port = this.byName.get(name);
+      if (port !== undefined) return port;
+      const near = nearMiss(name, this.byName.keys());
+      throw new InputError(
+        `"${name}" is no port of the bridge`,
+        { file: sources[i]!.name },
+        near === null ? undefined : `did you mean "${near}"?`,
+      );
     });
     this.ofInterface = sources.map(() => new Int32Array(0));
   }

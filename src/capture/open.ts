@@ -100,7 +100,8 @@ function whatItIs(head: Uint8Array): string {
   return `the first bytes are ${magic}`;
 }
 
-function nothing(name: string, reader: ByteReader, kind: EndKind, why: string): CaptureSource {
+async function nothing(name: string, reader: ByteReader, kind: EndKind, why: string): Promise<CaptureSource> {
+  await reader.close();
   const end: CaptureEnd = { kind, byteOffset: 0, why, packets: 0 };
-  return { name, format: 'unknown', interfaces: [], end, next: async () => null, close: () => reader.close() };
+  return { name, format: 'unknown', interfaces: [], end, next: async () => null, close: async () => {} };
 }

@@ -105,6 +105,7 @@ export class PcapSource implements CaptureSource {
       this.examineEnd();
       if (this.end === null) await window.fill(MAX_CAPTURED_BYTES + header.recordHeaderBytes);
     }
+    await this.close();
     return null;
   }
 

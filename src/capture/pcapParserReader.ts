@@ -79,6 +79,7 @@ export class PcapParserSource implements CaptureSource {
       if (count === 0 || this.isAbsurd() || this.failure !== null) this.examineEnd();
       if (batch.count > 0) return batch;
     }
+    await this.close();
     return null;
   }
 

@@ -77,6 +77,7 @@ export class PcapngSource implements CaptureSource {
       if (window.ended) this.finishAtEnd();
       else await window.fill(this.wanted);
     }
+    await this.close();
     return null;
   }
 

@@ -63,5 +63,6 @@ export interface CaptureSource {
   /** Next batch, or null at the end; then `end` says how. */
   next(): Promise<RecordBatch | null>;
   readonly end: CaptureEnd | null;
+  /** Needed only by who stops before the end: there the source closes itself. May be called again. */
   close(): Promise<void>;
 }

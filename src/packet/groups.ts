@@ -51,6 +51,12 @@ export class Groups {
   isError = false;
   /** How much of the last packet's header the group says: TUPLE_*. */
   mode = TUPLE_NONE;
+  /**
+   * Set by a later fragment that came before its first one: the number of its datagram among those that wait, else -1.
+   * `arrived` is set to that number by the first fragment: the caller then moves the early ones to its group.
+   */
+  waiting = -1;
+  arrived = -1;
   private readonly narrow = new WordTable(IPV4_WORDS);
   private readonly wide = new WordTable(WIDE_WORDS);
   private readonly numberOfNarrow = new GrowingNumbers();
@@ -62,12 +68,15 @@ export class Groups {
   private readonly inner = new InnerTuple();
   private fragments = new WordTable(WIDE_WORDS);
   private fragmentGroup = new GrowingNumbers();
+  private early = new WordTable(WIDE_WORDS);
   private readonly fragmentKey = new Int32Array(WIDE_WORDS);
 
   /** Called per packet, allocates nothing but growing tables. `key` needs its in_port. Sets `direction` and `isError`. */
   numberOf(key: Int32Array, info: PacketInfo): number {
     this.isError = false;
     this.mode = TUPLE_NONE;
+    this.waiting = -1;
+    this.arrived = -1;
     if (info.l4Offset < 0) return this.numberWithoutIp(key);
     const proto = key[K.nw_proto]!;
     const fragment = key[K.nw_frag]!;
@@ -247,10 +256,16 @@ export class Groups {
     }
     this.fillFragmentKey(key, info);
     const entry = this.fragments.intern(this.fragmentKey);
+    if (this.early.count > 0) this.arrived = this.early.find(this.fragmentKey);
     // Ids come again: the newest first fragment counts. The direction goes with it.
     const value = group * 2 + this.direction;
     if (entry < this.fragmentGroup.length) this.fragmentGroup.set(entry, value);
     else this.fragmentGroup.push(value);
+  }
+
+  /** At the end of a chunk: early fragments in it keep the group that they have. */
+  forgetEarly(): void {
+    if (this.early.count > 0) this.early = new WordTable(WIDE_WORDS);
   }
 
   /** Without its first fragment (lost, or still to come): a group of its addresses and protocol, port 0. */
@@ -262,6 +277,8 @@ export class Groups {
       this.direction = value % 2;
       return Math.floor(value / 2);
     }
+    if (this.early.count >= FRAGMENTS_MAX) this.forgetEarly();
+    this.waiting = this.early.intern(this.fragmentKey);
     const proto = key[K.nw_proto]!;
     return key[K.dl_type] === ETH_IPV4
       ? this.numberIpv4(key[K.nw_src]!, key[K.nw_dst]!, 0, 0, proto)

@@ -49,6 +49,8 @@ export class Scan {
   private readonly capture: MergedCapture;
   private readonly judge: FrameJudge;
   private readonly options: ScanOptions;
+  /** Rows of the chunk with fragments that came before their first one, and the number of their datagram. */
+  private readonly early: { row: number; waiting: number }[] = [];
   private readonly key = new Int32Array(KEY_WORDS);
   private readonly info = new PacketInfo();
   /** Last variant of (group, direction), -1 none. */
@@ -71,6 +73,8 @@ export class Scan {
         row = this.scanRows(batch.batches, batch.source, batch.row, batch.tsNs, batch.frame, row, batch.count, table);
         if (!table.isFull) continue;
         yield table;
+        this.early.length = 0;
+        this.groups.forgetEarly();
         if (recycle) table.clear();
         else table = new PacketTable(this.options.rows);
       }
@@ -133,8 +137,19 @@ export class Scan {
     columns.direction[at] = groups.direction;
     if (groups.isError) columns.bits[at] = columns.bits[at]! | ROW_ICMP_ERROR;
     columns.variant[at] = this.variantOf(group * 2 + groups.direction);
+    if (groups.waiting >= 0) this.early.push({ row: at, waiting: groups.waiting });
+    if (groups.arrived >= 0) this.moveEarly(groups.arrived, group, table);
     this.packets++;
     return FRAME.ENTERED;
+  }
+
+  /** The first fragment tells the group of those that came before it. */
+  private moveEarly(arrived: number, group: number, table: PacketTable): void {
+    for (const { row, waiting } of this.early) {
+      if (waiting !== arrived) continue;
+      table.columns.group[row] = group;
+      table.columns.direction[row] = this.groups.direction;
+    }
   }
 
   private variantOf(flow: number): number {

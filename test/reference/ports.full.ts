@@ -10,6 +10,9 @@ import { MergedCapture } from '../../src/capture/merge.js';
 import { openCapture } from '../../src/capture/open.js';
 import { parsePortOf } from '../../src/capture/portOf.js';
 import { type BridgePort, mergePorts, parsePorts } from '../../src/capture/ports.js';
+import { KEY_WORDS } from '../../src/fields/key.js';
+import { Scan } from '../../src/packet/scan.js';
+import { addConntrackBits } from '../../src/packet/variants.js';
 import { readJsonLines, readShared, sharedPath, skipWithoutShared } from './shared.js';
 
 interface Sent {
@@ -92,3 +95,36 @@ test('small-collide: a list of ports and the source addresses alone agree', { sk
     sent.map((line) => line.in_port).filter((port) => stations.has(port)),
   );
 });
+
+for (const run of ['small-collide', 'medium-collide', 'churn-medium']) {
+  test(`${run}: every connection lies in one group, its two ways told apart`, { skip: skipWithoutShared }, async () => {
+    const sent = readJsonLines<{ in_port: number; conn: number | null; dir: string }>(
+      `neutron/${run}/sent.ports.jsonl.gz`,
+    );
+    const capture = new MergedCapture([await openCapture(sharedPath(`neutron/${run}/sent.pcap.gz`))]);
+    const judge = new FrameJudge(capture.sources, { ports: [], portOf: sent.map((line) => line.in_port) });
+    const usedBits = new Int32Array(KEY_WORDS);
+    addConntrackBits(usedBits);
+    const scan = new Scan(capture, judge, { usedBits, rows: 1000 });
+    const flows = new Map<string, string>();
+    for await (const { columns, count } of scan.chunks()) {
+      for (let row = 0; row < count; row++) {
+        const line = sent[columns.packet[row]!]!;
+        assert.equal(columns.inPort[row], line.in_port);
+        if (line.conn === null) continue;
+        const flow = `${columns.group[row]}/${columns.direction[row]}`;
+        const name = `${line.conn} ${line.dir}`;
+        assert.equal(flows.get(name) ?? flow, flow, `packet ${columns.packet[row]}`);
+        flows.set(name, flow);
+      }
+    }
+    assert.equal(scan.packets, sent.length);
+    const both = [...flows]
+      .filter(([name]) => name.endsWith('fwd'))
+      .map(([name, flow]) => [flow, flows.get(name.replace('fwd', 'rev'))]);
+    for (const [there, back] of both) {
+      if (back !== undefined) assert.deepEqual(back, `${there!.slice(0, -1)}${1 - Number(there!.slice(-1))}`);
+    }
+    console.log(`${run}: ${sent.length} packets, ${flows.size} flows of connections, ${scan.groups.count} groups`);
+  });
+}
