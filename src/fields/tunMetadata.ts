@@ -53,6 +53,34 @@ export const DEFAULT_TLV_MAP: TlvMap = makeTlvMap([
   { optionClass: 0xffff, type: 1, length: 8, index: 1 },
 ]);
 
+/**
+ * A mapping that holds what some flow text says of tunnel options, for work without a switch: each tun_metadataN that
+ * the text names, as wide as its longest number or highest bit. InputError: more than 256 bytes.
+ */
+export function inferTlvMap(text: string): TlvMap {
+  const bytes = new Map<number, number>();
+  const need = (index: number, count: number): void => {
+    bytes.set(index, Math.max(bytes.get(index) ?? 4, count));
+  };
+  for (const found of text.matchAll(
+    /tun_metadata([0-9]{1,2})(?:\[(?:[0-9]{1,3}\.\.)?([0-9]{1,3})\])?(?:=([0-9a-fx/]+))?/gi,
+  )) {
+    const index = Number(found[1]);
+    if (index > 63) continue;
+    need(index, Math.ceil((Number(found[2] ?? 0) + 1) / 8));
+    for (const number of found[3]?.split('/') ?? []) need(index, numberBytes(number));
+  }
+  for (const found of text.matchAll(/set_field:([0-9a-fx/]+)->tun_metadata([0-9]{1,2})/gi))
+    for (const number of found[1]!.split('/')) if (Number(found[2]) < 64) need(Number(found[2]), numberBytes(number));
+  const options = [...bytes].sort(([a], [b]) => a - b);
+  return makeTlvMap(
+    options.map(([index, count]) => ({ optionClass: 0xffff, type: index, length: 4 * Math.ceil(count / 4), index })),
+  );
+}
+
+const numberBytes = (text: string): number =>
+  /^0x/i.test(text) ? Math.ceil((text.replace(/^0x0*/i, '').length || 1) / 2) : 8;
+
 /** The field with its bits; null for a tun_metadata field without mapping. Other fields are returned as they are. */
 export function mappedField(of: Field, map: TlvMap): Field | null {
   return of.presentBit < 0 ? of : (map.fields.get(of.presentBit) ?? null);

@@ -232,14 +232,16 @@ function wildcardField(match: DenseMatch, of: Field): void {
 function setTunMetadata(match: DenseMatch, of: Field, value: bigint, mask: bigint, tlvMap: TlvMap): void {
   const mapped = mappedField(of, tlvMap);
   if (mapped === null) throw new InputError(`${of.name}: the switch has no tunnel option mapped to it`);
+  const present = presentWord(of.presentBit);
+  const bit = 1 << (of.presentBit & 31);
+  if ((match.mask[present]! & bit) !== 0) throw new InputError(`field ${of.name} set multiple times`);
   const exact = mask === ones(of.nBytes);
   const bytes = Math.max(byteLength(value), exact ? 0 : byteLength(mask));
   const cut = BigInt(8 * Math.max(0, bytes - mapped.nBytes));
   setBits(match, mapped, value >> cut, exact ? mapped.valueMask : (mask >> cut) & mapped.valueMask);
   for (const word of mapped.words) match.value[word]! &= match.mask[word]!;
-  const bit = 1 << (of.presentBit & 31);
-  match.mask[presentWord(of.presentBit)]! |= bit;
-  match.value[presentWord(of.presentBit)]! |= bit;
+  match.mask[present]! |= bit;
+  match.value[present]! |= bit;
 }
 
 const byteLength = (value: bigint): number => Math.ceil(value.toString(16).length / 2);
