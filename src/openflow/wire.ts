@@ -56,7 +56,7 @@ export type WireBody =
   /** A message whose body is not read. */
   | { readonly kind: 'other' };
 
-/** A decoded message. `error`: OVS refuses it with this name; then `body` is `other`. */
+/** A decoded message. `error`: OVS refuses it with this name; then `body` is `other` (but for errors without a name). */
 export interface WireMessage {
   readonly version: number;
   readonly type: number;
@@ -96,6 +96,8 @@ export function decodeMessage(bytes: Uint8Array, options: DecodeOptions = {}): W
   if (error === null) {
     try {
       body = decodeBody(header, bytes.subarray(0, length), options);
+      // OVS has no other way to say that it does not know the error (lib/ofp-print.c:ofp_print_error_msg).
+      if (body.kind === 'error' && body.name === null) error = 'OFPBRC_BAD_LEN';
     } catch (fault) {
       if (!(fault instanceof WireError)) throw fault;
       error = fault.message;

@@ -82,8 +82,12 @@ function olderFlow(r: WireReader, form: 'ofp10' | 'nxst' | 'ofp11', context: Dec
   const match = dense.toMatch();
   return {
     rule: { table, priority, match, actions, cookie, idleTimeout, hardTimeout, importance, flags },
-    // Ages are sent plus one, 0 is "not told" (struct nx_flow_stats).
-    stats: { ...statsOf(duration, nPackets, nBytes), idleAge: ageOf(ages[0]!), hardAge: ageOf(ages[1]!) },
+    stats: {
+      ...statsOf(duration, nPackets, nBytes),
+      idleAge: ageOf(ages[0]!),
+      // As long as the flow is old, it says nothing, and no dump shows it.
+      hardAge: ages[1] === duration[0] + 1 ? null : ageOf(ages[1]!),
+    },
   };
 }
 
@@ -136,10 +140,15 @@ function pullOxs(r: WireReader): RuleStats {
 }
 
 function statsOf([seconds, nanos]: readonly [number, number], nPackets: bigint, nBytes: bigint): RuleStats {
-  const duration = `${seconds}.${String(nanos).padStart(9, '0')}`;
+  // lib/ofp-print.c:ofp_print_duration: no decimals, three for whole milliseconds, else nine.
+  const decimals = String(nanos)
+    .padStart(9, '0')
+    .replace(/000000$/, '');
+  const duration = `${seconds}${nanos === 0 ? '' : `.${decimals}`}s`;
   return { duration, nPackets, nBytes, idleAge: null, hardAge: null };
 }
 
+/** Ages are sent plus one, 0 is "not told" (struct nx_flow_stats). */
 const ageOf = (sent: number): number | null => (sent === 0 ? null : sent - 1);
 
 /** Updates of Nicira's and the ONF's monitors, and of OpenFlow 1.4 and later. */

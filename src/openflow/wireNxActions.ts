@@ -5,8 +5,7 @@ import { fieldOfNxmHeader, pullFieldHeader } from './wireOxm.js';
 import { WireError, WireReader } from './wireReader.js';
 
 /** lib/nx-match.c:mf_check_src and mf_check_dst, without a match to look at. */
-export function subField(field: Field | null, ofs: number, nBits: number, written: boolean): SubField {
-  if (field === null) throw new WireError('OFPBAC_BAD_SET_TYPE');
+export function subField(field: Field, ofs: number, nBits: number, written: boolean): SubField {
   if (nBits === 0 || ofs >= field.nBits || ofs + nBits > field.nBits) throw new WireError('OFPBAC_BAD_SET_LEN');
   if (written && !field.writable) throw new WireError('OFPBAC_BAD_SET_ARGUMENT');
   return { field: field.name, ofs, nBits };
@@ -104,13 +103,15 @@ export function decodeLearn(r: WireReader, second: boolean): Action {
     } else if (ofs !== 0) throw new WireError('OFPBAC_BAD_ARGUMENT');
   }
   if (pad !== 0 || table === 255 || (flags & ~known) !== 0) throw new WireError('OFPBAC_BAD_ARGUMENT');
-  const specs: LearnSpec[] = [];
+  const drafts: (() => LearnSpec)[] = [];
   while (r.left >= 2) {
     const header = r.u16();
     if (header === 0) break;
-    specs.push(decodeLearnSpec(r, header));
+    drafts.push(decodeLearnSpec(r, header));
   }
   r.zeros('OFPBAC_BAD_ARGUMENT');
+  // Fields are judged when all has been read (lib/learn.c:learn_check).
+  const specs = drafts.map((draft) => draft());
   return {
     type: 'learn',
     table,
@@ -128,7 +129,7 @@ export function decodeLearn(r: WireReader, second: boolean): Action {
   };
 }
 
-function decodeLearnSpec(r: WireReader, header: number): LearnSpec {
+function decodeLearnSpec(r: WireReader, header: number): () => LearnSpec {
   const nBits = header & LEARN_N_BITS;
   const immediate = (header & LEARN_IMMEDIATE) !== 0;
   const kind = (['match', 'load', 'output', null] as const)[(header >> 11) & 3];
@@ -136,13 +137,19 @@ function decodeLearnSpec(r: WireReader, header: number): LearnSpec {
   if (kind == null || (kind === 'output' && immediate)) throw new WireError('OFPBAC_BAD_ARGUMENT');
   const bytes = (immediate ? 2 * Math.ceil(nBits / 16) : 6) + (kind === 'output' ? 0 : 6);
   if (r.left < bytes) throw new WireError('OFPBAC_BAD_LEN');
-  const place = (written: boolean): SubField => {
+  const place = (written: boolean): (() => SubField) => {
     const field = fieldOfNxmHeader(r.u32());
-    return subField(field, r.u16(), nBits, written);
+    const ofs = r.u16();
+    return () => subField(field, ofs, nBits, written);
   };
-  const src = immediate ? r.uint(2 * Math.ceil(nBits / 16)) & ((1n << BigInt(nBits)) - 1n) : place(false);
-  if (kind === 'output') return { kind, src: src as SubField };
-  return { kind, dst: place(kind === 'load'), src };
+  const value = immediate ? r.uint(2 * Math.ceil(nBits / 16)) & ((1n << BigInt(nBits)) - 1n) : null;
+  const source = immediate ? null : place(false);
+  if (kind === 'output') return () => ({ kind, src: source!() });
+  const dst = place(kind === 'load');
+  return () => {
+    const src = value ?? source!();
+    return { kind, src, dst: dst() };
+  };
 }
 
 const NAT_SRC = 1;

@@ -66,15 +66,15 @@ export function pullFieldHeader(reader: WireReader): Field {
   return field;
 }
 
-/** The field of a header in four bytes, null if unknown (lib/nx-match.c:mf_from_nxm_header; the has-mask bit does not matter). */
-export function fieldOfNxmHeader(header: number): Field | null {
+/** The field of a header in four bytes; its has-mask bit does not matter (lib/meta-flow.c:mf_vl_mff_mf_from_nxm_header). */
+export function fieldOfNxmHeader(header: number): Field {
   const oxmClass = header >>> 16;
-  const hasMask = ((header >>> 8) & 1) !== 0;
   const payloadBytes = header & 0xff;
+  const valueBytes = ((header >>> 8) & 1) !== 0 ? payloadBytes >> 1 : payloadBytes;
   const known = fieldByCode(oxmClass, (header >>> 9) & 0x7f, 0);
-  if (known === undefined || oxmClass === CLASS_EXPERIMENTER) return null;
-  const valueBytes = hasMask ? payloadBytes >> 1 : payloadBytes;
-  return lengthFits(known, valueBytes) ? known : null;
+  if (known === undefined || oxmClass === CLASS_EXPERIMENTER || !lengthFits(known, valueBytes))
+    throw new WireError('OFPBAC_BAD_SET_TYPE');
+  return known;
 }
 
 /**

@@ -79,6 +79,24 @@ test('every recorded message has the name, the error and the flow that Open vSwi
   assert.equal(flows, 278);
 });
 
+test('flows in statistics replies print the lines of the dump', { skip: skipWithoutShared }, () => {
+  let flows = 0;
+  for (const { id, of, what, hex, text } of readJsonLines<WireCase>('ovs/cases/wire.jsonl.gz')) {
+    if (what !== 'multipart_reply') continue;
+    const { body } = decodeMessage(Buffer.from(hex, 'hex'));
+    if (body.kind !== 'flowStats') continue;
+    const got = body.flows.map(({ rule, stats }) => formatRule(rule, { of, stats }));
+    flows += got.length;
+    const lines = text.split('\n').slice(1);
+    assert.deepEqual(
+      got,
+      lines.map((line) => line.trim()).filter((line) => line !== ''),
+      id,
+    );
+  }
+  assert.equal(flows, 51);
+});
+
 interface ScheduleLine {
   t: string;
   bundle?: boolean;
