@@ -8,10 +8,10 @@
  */
 import { FRAG_ANY, K } from '../fields/key.js';
 import { extractPacket } from './extract.js';
+import type { HeaderLoader } from './headers.js';
 import { isIcmpError } from './inner.js';
 import type { PacketInfo } from './packetInfo.js';
 import { ETH_IPV4, IP_ICMP, IP_ICMPV6, IP_TCP, IP_UDP } from './protocols.js';
-import type { VariantTable } from './variants.js';
 
 /** Bits of `bits`. */
 export const ROW_BAD_L3_CHECKSUM = 1;
@@ -155,16 +155,16 @@ export class PacketTable {
   }
 
   /**
-   * Called per packet of a walk: key and info as the extraction gave them, as far as `variants` says that anything looks
+   * Called per packet of a walk: key and info as the extraction gave them, as far as the variants say that anything looks
    * at them. The flow's tuple comes from its group, the rest from its variant. Frame bytes are there for rows that keep them; for others `info.capturedBytes` is 0.
    */
-  load(row: number, variants: VariantTable, key: Int32Array, info: PacketInfo): void {
+  load(row: number, headers: HeaderLoader, key: Int32Array, info: PacketInfo): void {
     const { columns } = this;
     const bits = columns.bits[row]!;
     info.acceptZeroLength = (bits & ROW_ZERO_LENGTH) !== 0;
     if (columns.keptAt[row]! >= 0) this.loadKept(row, key, info);
     else this.loadPlain(row, info);
-    variants.load(columns.variant[row]!, columns.group[row]!, columns.direction[row]!, key);
+    headers.load(columns.variant[row]!, columns.group[row]!, columns.direction[row]!, key);
     key[K.tcp_flags] = columns.tcpFlags[row]!;
     info.l3ChecksumOk = (bits & ROW_BAD_L3_CHECKSUM) === 0;
     info.l4ChecksumOk = (bits & ROW_BAD_L4_CHECKSUM) === 0;

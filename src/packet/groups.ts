@@ -8,6 +8,7 @@
  */
 import { FRAG_ANY, FRAG_LATER, K } from '../fields/key.js';
 import { WordTable } from '../util/wordTable.js';
+import { NARROW_WORDS, TUPLE_ADDRESSES, TUPLE_NONE, TUPLE_PORTS, WIDE_WORDS } from './headers.js';
 import { extractInner, InnerTuple, isIcmpError } from './inner.js';
 import type { PacketInfo } from './packetInfo.js';
 import { ETH_ARP, ETH_IPV4, ETH_RARP, IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UDP } from './protocols.js';
@@ -15,18 +16,9 @@ import { ETH_ARP, ETH_IPV4, ETH_RARP, IP_ICMP, IP_ICMPV6, IP_SCTP, IP_TCP, IP_UD
 /** Fragments that are remembered; older ones are forgotten together when it is full. */
 const FRAGMENTS_MAX = 1 << 16;
 
-const IPV4_WORDS = 4;
-const WIDE_WORDS = 10;
 /** In the protocol word: the key is not of IPv4 addresses. */
 const TAG_IPV6 = 0x100;
 const TAG_NO_IP = 0x200;
-
-/** How much of a packet's header its group says: nothing (no IP, ICMP errors, later fragments), or the tuple. */
-export const TUPLE_NONE = 0;
-/** Addresses and protocol. */
-export const TUPLE_ADDRESSES = 1;
-/** Ports too. */
-export const TUPLE_PORTS = 2;
 
 /** The endpoints of a group: what a report names. The "lower" endpoint comes first. */
 export interface GroupEndpoints {
@@ -57,13 +49,13 @@ export class Groups {
    */
   waiting = -1;
   arrived = -1;
-  private readonly narrow = new WordTable(IPV4_WORDS);
+  private readonly narrow = new WordTable(NARROW_WORDS);
   private readonly wide = new WordTable(WIDE_WORDS);
   private readonly numberOfNarrow = new GrowingNumbers();
   private readonly numberOfWide = new GrowingNumbers();
   /** Entry of a group in its table; wide ones as ~entry. */
   private readonly entryOf = new GrowingNumbers();
-  private readonly key4 = new Int32Array(IPV4_WORDS);
+  private readonly key4 = new Int32Array(NARROW_WORDS);
   private readonly key10 = new Int32Array(WIDE_WORDS);
   private readonly inner = new InnerTuple();
   private fragments = new WordTable(WIDE_WORDS);
@@ -101,33 +93,15 @@ export class Groups {
     return group;
   }
 
-  /** Writes what the group says of a packet into its key, seen from `direction`. `mode`: that of its variant. */
-  loadTuple(group: number, direction: number, mode: number, key: Int32Array): void {
-    if (mode === TUPLE_NONE) return;
-    const entry = this.entryOf.get(group);
-    const isIpv4 = entry >= 0;
-    const { words } = isIpv4 ? this.narrow : this.wide;
-    const at = isIpv4 ? entry * IPV4_WORDS : ~entry * WIDE_WORDS;
-    if (isIpv4) {
-      key[K.nw_src] = words[at + direction]!;
-      key[K.nw_dst] = words[at + 1 - direction]!;
-    } else {
-      for (let i = 0; i < 4; i++) {
-        key[K.ipv6_src + i] = words[at + direction * 4 + i]!;
-        key[K.ipv6_dst + i] = words[at + (1 - direction) * 4 + i]!;
-      }
-    }
-    const ports = words[at + (isIpv4 ? 2 : 8)]!;
-    key[K.nw_proto] = words[at + (isIpv4 ? 3 : 9)]! & 0xff;
-    if (mode !== TUPLE_PORTS) return;
-    key[K.tp_src] = direction === 0 ? ports >>> 16 : ports & 0xffff;
-    key[K.tp_dst] = direction === 0 ? ports & 0xffff : ports >>> 16;
+  /** Entries of the groups and the words of their keys, for headers.ts. The arrays are replaced when they grow. */
+  get parts(): { groupEntries: Int32Array; narrowWords: Int32Array; wideWords: Int32Array } {
+    return { groupEntries: this.entryOf.values, narrowWords: this.narrow.words, wideWords: this.wide.words };
   }
 
   endpoints(group: number): GroupEndpoints {
     const entry = this.entryOf.get(group);
     if (entry >= 0) {
-      const at = entry * IPV4_WORDS;
+      const at = entry * NARROW_WORDS;
       const { words } = this.narrow;
       return {
         kind: 'ipv4',
@@ -274,8 +248,8 @@ export class Groups {
     const entry = this.fragments.find(this.fragmentKey);
     if (entry >= 0) {
       const value = this.fragmentGroup.get(entry);
-      this.direction = value % 2;
-      return Math.floor(value / 2);
+      this.direction = value & 1;
+      return value >>> 1;
     }
     if (this.early.count >= FRAGMENTS_MAX) this.forgetEarly();
     this.waiting = this.early.intern(this.fragmentKey);
@@ -286,10 +260,10 @@ export class Groups {
   }
 }
 
-/** A growing list of integers. */
+/** A growing list of 32-bit integers in shared memory. */
 class GrowingNumbers {
   length = 0;
-  private values = new Float64Array(1024);
+  values = new Int32Array(new SharedArrayBuffer(4096));
 
   get(index: number): number {
     return this.values[index]!;
@@ -301,7 +275,7 @@ class GrowingNumbers {
 
   push(value: number): void {
     if (this.length === this.values.length) {
-      const larger = new Float64Array(this.length * 2);
+      const larger = new Int32Array(new SharedArrayBuffer(this.length * 8));
       larger.set(this.values);
       this.values = larger;
     }

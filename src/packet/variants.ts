@@ -8,7 +8,15 @@
  */
 import { K, KEY_WORDS } from '../fields/key.js';
 import { WordTable } from '../util/wordTable.js';
-import { type Groups, TUPLE_ADDRESSES, TUPLE_NONE, TUPLE_PORTS } from './groups.js';
+import type { Groups } from './groups.js';
+import {
+  type HeaderLoader,
+  type HeaderParts,
+  loadHeader,
+  TUPLE_ADDRESSES,
+  TUPLE_NONE,
+  TUPLE_PORTS,
+} from './headers.js';
 import { ETH_IPV4, ETH_IPV6 } from './protocols.js';
 
 /** Words that extraction leaves 0 for every packet with this ethertype: they need not be looked at. */
@@ -45,7 +53,14 @@ function addWords(usedBits: Int32Array, words: readonly number[]): void {
 const ADDRESS_WORDS = new Set([K.nw_src, K.nw_dst, K.nw_proto, ...range(K.ipv6_src, 4), ...range(K.ipv6_dst, 4)]);
 const PORT_WORDS = new Set<number>([K.tp_src, K.tp_dst]);
 
-export class VariantTable {
+const RECENT = 1 << 12;
+
+function placeOf(key: Int32Array): number {
+  const h = Math.imul(key[K.dl_src + 1]! ^ Math.imul(key[K.dl_dst + 1]!, 0x85ebca6b) ^ key[K.in_port]!, 0x9e3779b1);
+  return h >>> 16;
+}
+
+export class VariantTable implements HeaderLoader {
   /** Indices of the key's words that are stored, ascending. */
   private readonly usedWords: Int32Array;
   private readonly masks: Int32Array;
@@ -58,6 +73,12 @@ export class VariantTable {
   private readonly ofOthers: Int32Array;
 
   private readonly groups: Groups;
+  /** `parts` as load() last saw them, and what they were made of. */
+  private current: HeaderParts;
+  private loadedVariants: Int32Array;
+  private loadedGroups = 0;
+  /** Variants by a hash of MACs and port: a good guess for the first packet of a flow. */
+  private readonly recent = new Int32Array(RECENT).fill(-1);
 
   /** `usedBits`: KEY_WORDS masks. in_port and dl_type are always used. */
   constructor(usedBits: Int32Array, groups: Groups) {
@@ -78,6 +99,8 @@ export class VariantTable {
     this.ofIpv4 = byMode(ZERO_FOR_IPV4);
     this.ofIpv6 = byMode(ZERO_FOR_IPV6);
     this.ofOthers = byMode(new Set())[TUPLE_NONE]!;
+    this.loadedVariants = this.table.words;
+    this.current = this.parts;
   }
 
   get count(): number {
@@ -92,6 +115,15 @@ export class VariantTable {
     const type = key[K.dl_type]!;
     const positions = type === ETH_IPV4 ? this.ofIpv4[mode]! : type === ETH_IPV6 ? this.ofIpv6[mode]! : this.ofOthers;
     if (guess >= 0 && this.isVariant(key, mode, guess, positions)) return guess;
+    const place = placeOf(key) & (RECENT - 1);
+    const recent = this.recent[place]!;
+    if (recent >= 0 && this.isVariant(key, mode, recent, positions)) return recent;
+    const variant = this.internSlowly(key, mode, positions);
+    this.recent[place] = variant;
+    return variant;
+  }
+
+  private internSlowly(key: Int32Array, mode: number, positions: Int32Array): number {
     const { scratch, usedWords, masks } = this;
     scratch.fill(0);
     for (let i = 0; i < positions.length; i++) {
@@ -114,16 +146,18 @@ export class VariantTable {
     return words[at + usedWords.length] === mode;
   }
 
-  /**
-   * Writes the packet words and in_port of a packet into the key, from its variant and its flow. Bits that nothing uses
-   * may be 0.
-   */
+  /** All that another thread needs to load keys (headerLoader); ask again after more packets were interned. */
+  get parts(): HeaderParts {
+    return { usedWords: this.usedWords, variantWords: this.table.words, ...this.groups.parts };
+  }
+
   load(variant: number, group: number, direction: number, key: Int32Array): void {
-    const { usedWords } = this;
-    const { words, width } = this.table;
-    key.fill(0, K.dl_src, K.PACKET_END);
-    const at = variant * width;
-    for (let i = 0; i < usedWords.length; i++) key[usedWords[i]!] = words[at + i]!;
-    this.groups.loadTuple(group, direction, words[at + usedWords.length]!, key);
+    const { groups, table } = this;
+    if (this.loadedVariants !== table.words || this.loadedGroups !== groups.count) {
+      this.loadedVariants = table.words;
+      this.loadedGroups = groups.count;
+      this.current = this.parts;
+    }
+    loadHeader(this.current, variant, group, direction, key);
   }
 }

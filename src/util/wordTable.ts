@@ -7,7 +7,7 @@ import { HASH_SEED } from './hashSeed.js';
 
 export class WordTable {
   count = 0;
-  /** Key n: `words[n * width .. (n + 1) * width)`. Replaced when the table grows. */
+  /** Key n: `words[n * width .. (n + 1) * width)`. Shared memory, replaced when the table grows. */
   words: Int32Array;
   readonly width: number;
   /** Pairs: hash, number + 1 (0: free). */
@@ -20,7 +20,7 @@ export class WordTable {
     while (slots < expected * 2) slots *= 2;
     this.slots = new Int32Array(slots * 2);
     this.mask = slots - 1;
-    this.words = new Int32Array(expected * width);
+    this.words = sharedWords(expected * width);
   }
 
   /** Number of the key in `key[0 .. width)`, -1 if it is not there. */
@@ -40,7 +40,7 @@ export class WordTable {
     slots[slot] = hash;
     slots[slot + 1] = number + 1;
     if ((number + 1) * width > this.words.length) {
-      const larger = new Int32Array(this.words.length * 2);
+      const larger = sharedWords(this.words.length * 2);
       larger.set(this.words);
       this.words = larger;
     }
@@ -79,6 +79,10 @@ export class WordTable {
       this.slots[slot * 2 + 1] = old[i + 1]!;
     }
   }
+}
+
+function sharedWords(count: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(count * 4));
 }
 
 /** Multiply and rotate per word, finaliser of MurmurHash3 (Appleby, public domain). */
