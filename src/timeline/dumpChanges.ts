@@ -2,7 +2,7 @@
 import { PORT } from '../fields/key.js';
 import { matchKey } from '../openflow/match.js';
 import { type FlowMod, type FlowModOp, NO_FLAGS, type Rule, type RuleStats } from '../openflow/rule.js';
-import { actionsKey } from './priorityBook.js';
+import { sameActions } from './sameActions.js';
 
 export interface DumpEntry {
   readonly rule: Rule;
@@ -69,7 +69,7 @@ export function sameRule(a: Rule, b: Rule): boolean {
     a.cookie === b.cookie &&
     a.idleTimeout === b.idleTimeout &&
     a.hardTimeout === b.hardTimeout &&
-    actionsKey(a.actions) === actionsKey(b.actions)
+    sameActions(a.match, a.actions, b.actions)
   );
 }
 

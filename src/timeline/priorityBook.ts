@@ -8,6 +8,7 @@ import type { Action } from '../openflow/actions.js';
 import { DEFAULT_PRIORITY } from '../openflow/flowText.js';
 import { type Match, maskOfWord, matchKey } from '../openflow/match.js';
 import type { Rule } from '../openflow/rule.js';
+import { sameActions } from './sameActions.js';
 
 export interface Sighting {
   readonly table: number;
@@ -55,8 +56,7 @@ export class PriorityBook {
     const dumped = this.known.get(key) ?? [];
     const all = distinct(dumped);
     if (all.length === 1) return { priority: all[0]!, candidates: all };
-    const actions = actionsKey(seen.actions);
-    const isSame = (rule: Known) => rule.cookie === seen.cookie && actionsKey(rule.actions) === actions;
+    const isSame = (rule: Known) => rule.cookie === seen.cookie && sameActions(seen.match, rule.actions, seen.actions);
     const same = distinct(dumped.filter(isSame));
     if (same.length === 1) return { priority: same[0]!, candidates: same };
     const open = same.length > 0 ? same : all;
@@ -106,13 +106,6 @@ export class PriorityBook {
 
 function ruleKey(rule: { readonly table: number; readonly match: Match }): string {
   return `${rule.table}/${matchKey(rule.match)}`;
-}
-
-/** Actions of equal effect have equal keys: a `load` of one version is a `set_field` of another. */
-export function actionsKey(actions: readonly Action[]): string {
-  return JSON.stringify(actions, (name, value: unknown) =>
-    name === 'load' && typeof value === 'boolean' ? undefined : typeof value === 'bigint' ? value.toString() : value,
-  );
 }
 
 function conjId(match: Match): number | null {

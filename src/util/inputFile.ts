@@ -49,7 +49,11 @@ export function unpack(raw: Uint8Array, name: string): Uint8Array {
   }
 }
 
-/** Text of an input: UTF-8, without a byte order mark. */
+/** A string of V8 holds a little more. */
+const TEXT_MAX = 500 * 2 ** 20;
+
+/** Text of an input: UTF-8, without a byte order mark. InputError for more than 500 MiB. */
 export function textOf(file: InputFile): string {
+  if (file.bytes.length > TEXT_MAX) throw new InputError('a text of more than 500 MiB', { file: file.name });
   return new TextDecoder().decode(file.bytes);
 }

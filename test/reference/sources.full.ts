@@ -3,19 +3,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseDump } from '../../src/openflow/dumpText.js';
 import { flowModText } from '../../src/openflow/flowModText.js';
-import { formatRule } from '../../src/openflow/flowPrint.js';
+import { formatActions, formatRule } from '../../src/openflow/flowPrint.js';
 import { ruleOf } from '../../src/openflow/flowText.js';
 import { matchKey } from '../../src/openflow/match.js';
 import type { FlowMod, Rule } from '../../src/openflow/rule.js';
 import { readConntrackEvents } from '../../src/timeline/conntrackEvents.js';
-import { entryKey } from '../../src/timeline/dumpChanges.js';
+import { dumpChanges, entryKey } from '../../src/timeline/dumpChanges.js';
 import { FlowTables } from '../../src/timeline/flowTables.js';
 import { scheduleFromDumps } from '../../src/timeline/fromDumps.js';
 import { scheduleFromLog } from '../../src/timeline/fromLog.js';
 import { scheduleFromMonitor } from '../../src/timeline/fromMonitor.js';
 import { scheduleFromSnoop } from '../../src/timeline/fromSnoop.js';
 import { parseInstall, scheduleByModel } from '../../src/timeline/installModel.js';
-import { actionsKey } from '../../src/timeline/priorityBook.js';
 import { recogniseChanges } from '../../src/timeline/recognise.js';
 import type { Schedule, Step, TableStep } from '../../src/timeline/schedule.js';
 import { readSchedule, writeSchedule } from '../../src/timeline/scheduleNdjson.js';
@@ -92,11 +91,37 @@ test('monitor text of OpenFlow 1.5 tells the same additions as that of 1.3', { s
   const additions = (name: string) =>
     tableSteps(scheduleFromMonitor(text(name), name, { before, later }).steps)
       .flatMap(({ mods }) => mods.filter(({ op }) => op === 'add'))
-      .map((mod) => `${mod.table} ${mod.priority} ${mod.newCookie} ${matchKey(mod.match)} ${actionsKey(mod.actions)}`)
+      .map(
+        (mod) =>
+          `${mod.table} ${mod.priority} ${mod.newCookie} ${matchKey(mod.match)} ${formatActions(mod.actions, mod.match, { of: '1.5' })}`,
+      )
       .sort();
   const of13 = additions(`${RESTART}monitor.txt`);
   assert.equal(of13.length, 9);
   assert.deepEqual(additions('ovs/text/samples/monitor-of15.txt'), of13);
+});
+
+test('dumps of the same rules through other versions and options differ in nothing', {
+  skip: skipWithoutShared,
+}, () => {
+  const file = (version: string) => `ovs/text/samples/dump-flows-of${version}.txt`;
+  const ports = {
+    byName: new Map([
+      ['tap1', 1],
+      ['tap2', 2],
+      ['patch-tun', 3],
+      ['5weird', 5],
+    ]),
+    byNumber: new Map<number, string>(),
+  };
+  const read = (name: string) => parseDump(text(name), { file: name, ports }).rules;
+  const plain = read(file('13'));
+  assert.equal(plain.length, 4);
+  const changes = (version: string) =>
+    dumpChanges(plain, read(file(version)), () => null).map(({ mod }) => flowModText(mod));
+  for (const version of ['10', '10-names', '10-rsort', '13-names', '13-rsort', '15', '15-names', '15-rsort']) {
+    assert.deepEqual(changes(version), [], version);
+  }
 });
 
 const MONITORED = [
