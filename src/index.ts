@@ -1,31 +1,69 @@
 /**
  * The library: typed, promise-based functions that do what the commands do.
  * Long ones take an AbortSignal and report progress; results are plain data (see report/result.ts).
+ *
+ * Each function loads what it needs when it is called, so that asking for one costs nothing for the others.
  */
+import type { CaseFileResult } from './api/cases.js';
+import type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api/flows.js';
+import type { PacketsOptions, ReadPacket } from './api/packets.js';
+import type { ScheduleOptions } from './api/schedule.js';
 import type { SchemaName } from './report/names.js';
+import type { Schedule } from './timeline/schedule.js';
 
-export {
-  type FlowFileOptions,
-  type FlowLine,
-  type FlowsOptions,
-  flowToJson,
-  type ParsedFlows,
-  parseFlows,
-  readFlows,
-} from './api/flows.js';
-export { type PacketsOptions, packets, type ReadPacket } from './api/packets.js';
+export type { CaseDifference, CaseFileResult } from './api/cases.js';
+export type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api/flows.js';
+export type { PacketsOptions, ReadPacket } from './api/packets.js';
 export type { Progress, ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
-export { loadRestart, type ScheduleOptions, writeSchedule } from './api/schedule.js';
+export type { ScheduleOptions } from './api/schedule.js';
 export { canonicalJson, digest } from './report/digest.js';
 export { FAIL_ON, type FailOn, holding } from './report/failOn.js';
 export { jsonText } from './report/json.js';
 export { KINDS, MODELLED, OUTCOMES, SCHEMA_NAMES, SCHEMA_VERSION, type SchemaName } from './report/names.js';
 export type * from './report/result.js';
 export { type TextOptions, textReport } from './report/text.js';
+export type { Schedule } from './timeline/schedule.js';
 export { DefectError, InputError, type Place, UnsupportedError, UsageError } from './util/errors.js';
+
+/**
+ * The packets of one capture (`-`: standard input), in the order of the file. What can be read is given first; then
+ * InputError where the file is damaged or no capture. One that is merely cut at its end is a warning.
+ */
+export async function* packets(path: string, options?: PacketsOptions): AsyncGenerator<ReadPacket> {
+  yield* (await import('./api/packets.js')).packets(path, options);
+}
+
+/** Flow text or a dump, line by line; a bad line is an entry of `errors`, the rest is read all the same. */
+export async function parseFlows(text: string, options?: FlowsOptions): Promise<ParsedFlows> {
+  return (await import('./api/flows.js')).parseFlows(text, options);
+}
+
+/** The same of a file, `-` is standard input. */
+export async function readFlows(path: string, options?: FlowFileOptions): Promise<ParsedFlows> {
+  return (await import('./api/flows.js')).readFlows(path, options);
+}
+
+/** A flow as `dropwindow flows --json` prints it. */
+export async function flowToJson(flow: FlowLine): Promise<Record<string, unknown>> {
+  return (await import('./api/flows.js')).flowToJson(flow);
+}
+
+/** A restart out of whatever recorded it. InputError for a bad file, UsageError where the sources do not fit together. */
+export async function loadRestart(options: ScheduleOptions): Promise<Schedule> {
+  return (await import('./api/schedule.js')).loadRestart(options);
+}
+
+/** A schedule as NDJSON, which reads back the same. */
+export async function writeSchedule(schedule: Schedule): Promise<string> {
+  return (await import('./timeline/scheduleNdjson.js')).writeSchedule(schedule);
+}
+
+/** Runs every case of a file (JSON Lines, `-`: standard input). InputError where the file is none of cases. */
+export async function testCases(path: string): Promise<CaseFileResult> {
+  return (await import('./api/cases.js')).testCases(path);
+}
 
 /** The JSON Schema of a result or of a line of a format. */
 export async function jsonSchema(name: SchemaName): Promise<Record<string, unknown>> {
-  // Loaded when asked for: zod costs more time than a whole `packets` of a small capture.
   return (await import('./report/schemas.js')).jsonSchema(name);
 }

@@ -277,3 +277,40 @@ test('a time of day without a trace asks for the date', () => {
   assert.equal(ran.code, 2);
   assert.match(ran.err, /^dropwindow: '12:35:12' needs a trace to have a date\n/);
 });
+
+/** A bridge with one flow, one packet, and what is expected of it. */
+const aCase = (id: string, out: number[]) =>
+  `${JSON.stringify({
+    id,
+    ports: [
+      { name: 'p1', ofport: 1 },
+      { name: 'p2', ofport: 2 },
+    ],
+    flows: ['in_port=1,actions=output:2'],
+    steps: [
+      {
+        packet: { in_port: 1, hex: `ffffffffffff0242ac1100030806${'00'.repeat(46)}` },
+        expect: { out: out.map((port) => [port, '=']) },
+      },
+    ],
+  })}\n`;
+
+test('test counts what passed and failed, shows how they differ, and exits 1 for a difference', () => {
+  const ran = dropwindow(['test', '-'], { input: aCase('good', [2]) + aCase('bad', []) });
+  assert.equal(ran.code, 1, ran.err);
+  assert.match(ran.out, /^bad step 1, out:\n {2}expected .*\n {2}got .*\n1 passed, 1 failed\n$/);
+  const good = dropwindow(['test', '-'], { input: aCase('good', [2]) });
+  assert.deepEqual(good, { code: 0, out: '1 passed, 0 failed\n', err: '' });
+});
+
+test('test --emit prints answers that then pass', () => {
+  const emitted = dropwindow(['test', '--emit', '-'], { input: aCase('bad', []) });
+  assert.equal(emitted.code, 0);
+  assert.equal(dropwindow(['test', '-'], { input: emitted.out }).out, '1 passed, 0 failed\n');
+});
+
+test('test names file and line of what is no case', () => {
+  const ran = dropwindow(['test', '-'], { input: `${aCase('good', [2])}{"id":\n` });
+  assert.equal(ran.code, 2);
+  assert.match(ran.err, /^dropwindow: standard input:2: not JSON: .*\n$/);
+});

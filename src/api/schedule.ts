@@ -13,8 +13,6 @@ import { parseTime } from '../util/time.js';
 import { readOpenflowCapture } from './openflowCapture.js';
 import type { ReplayOptions } from './replayOptions.js';
 
-export { writeSchedule } from '../timeline/scheduleNdjson.js';
-
 /** Of `ReplayOptions` what tells of the restart. There is no trace, so times need a date. */
 export type ScheduleOptions = Partial<
   Pick<

@@ -29,6 +29,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/schedule.js'),
   },
   {
+    name: 'test',
+    summary: 'unit tests for OpenFlow pipelines, without a switch',
+    load: () => import('./commands/test.js'),
+  },
+  {
     name: 'schema',
     summary: 'print the JSON Schema of a result',
     load: () => import('./commands/schema.js'),

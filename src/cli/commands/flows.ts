@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { FlowFileOptions } from '../../index.js';
+import type { FlowFileOptions, FlowLine } from '../../index.js';
 import { reportFailure, warn } from '../failure.js';
 import { openOutput } from '../output.js';
 import { collect } from '../values.js';
@@ -36,8 +36,9 @@ async function run(file: string, options: Options): Promise<void> {
   const output = openOutput(options.output, [file, ...(options.ports ?? [])]);
   const { flows, errors, warnings } = await readFlows(file, options);
   if (options.check !== true) {
-    const lines = flows.map((flow) => (options.json === true ? JSON.stringify(flowToJson(flow)) : flow.text));
-    await output.write(lines.map((line) => `${line}\n`).join(''));
+    const line = async (flow: FlowLine) => (options.json === true ? JSON.stringify(await flowToJson(flow)) : flow.text);
+    const lines = await Promise.all(flows.map(line));
+    await output.write(lines.map((text) => `${text}\n`).join(''));
   }
   output.commit();
   for (const warning of warnings) warn(warning);

@@ -29,6 +29,6 @@ async function run(options: Options): Promise<void> {
   const { loadRestart, writeSchedule } = await import('../../index.js');
   const schedule = await loadRestart(options);
   for (const warning of schedule.warnings) warn(warning);
-  await output.write(writeSchedule(schedule));
+  await output.write(await writeSchedule(schedule));
   output.commit();
 }
