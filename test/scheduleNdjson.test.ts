@@ -119,6 +119,17 @@ test('moving the restart leaves events of all worlds where they are', () => {
   );
 });
 
+test('a start gives relative times their place', () => {
+  const text =
+    '{"schedule":1,"source":"","clock":"relative"}\n{"t":"0.5","conntrack":"flush"}\n{"t":"2","conntrack":"flush"}';
+  const moved = startAt(readSchedule(text), 9_000_000_000n);
+  assert.equal(moved.clock, 'unix');
+  assert.deepEqual(
+    moved.steps.map(({ t }) => t.earliest),
+    [9_000_000_000n, 10_500_000_000n],
+  );
+});
+
 test('steps that a dump shows already are skipped, and counted', () => {
   const add = '"mods":[{"op":"add","flow":"ip actions=drop"}]';
   const schedule = read(`{"t":"1",${add}}`, '{"t":"1","conntrack":"flush"}', `{"t":"3",${add}}`);

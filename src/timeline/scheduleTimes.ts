@@ -66,12 +66,16 @@ export function resolveClock(schedule: Schedule, traceStart: bigint): Schedule {
   };
 }
 
-/** Moves the restart so that its first step acts at `start`. Steps that belong to all worlds are no part of it and stay. */
+/**
+ * Moves the restart so that its first step acts at `start` (ns since 1970). Steps that belong to all worlds are no part of it
+ * and stay; in a schedule with relative times they move with it.
+ */
 export function startAt(schedule: Schedule, start: bigint): Schedule {
   const isPart = (step: Step) => step.kind === 'tables' || step.worlds === 'actual';
   const first = schedule.steps.find(isPart);
   if (first === undefined) return schedule;
   const by = start - first.t.earliest;
+  if (schedule.clock === 'relative') return resolveClock(schedule, by);
   const part = schedule.steps.filter(isPart).map((step) => ({ ...step, t: shift(step.t, by) }));
   const rest = schedule.steps.filter((step) => !isPart(step));
   if (rest.length === 0) return { ...schedule, steps: part };
