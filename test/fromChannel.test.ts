@@ -16,6 +16,7 @@ import {
   features14,
   flowMod14,
   HELLO,
+  hexBytes,
   localPort14,
   message14,
   SWITCH,
@@ -254,4 +255,45 @@ test('bundles are timed from opening to commit, and commits and barriers to thei
     .send(SWITCH, barrierReply(99))
     .send(SWITCH, barrierReply(14));
   assert.deepEqual(channelTimings(channelOf(frames)), { commitNs: [2_000_000], replyNs: [1_000_000, 2_000_000] });
+});
+
+test('a capture without OpenFlow, or with an encrypted channel, is refused with the reason', () => {
+  const reasonOf = (frames: CapturedFrame[]): string => {
+    try {
+      channelToSchedule(channelOf(frames), { source: 'x.pcap' });
+    } catch (error) {
+      if (error instanceof InputError) return error.format();
+    }
+    return 'accepted';
+  };
+  assert.equal(reasonOf([]), 'x.pcap: no OpenFlow messages in this capture');
+  const tls = Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc);
+  assert.equal(
+    reasonOf(new FakeConnection([]).open().send(SWITCH, tls).frames),
+    'x.pcap: the OpenFlow channel in this capture is encrypted (TLS)',
+  );
+});
+
+test('a bundle that is still open at the end has no step and is mentioned', () => {
+  const connection = talking()
+    .send(CONTROLLER, bundleControl14(11, 3, OPEN))
+    .send(CONTROLLER, bundleAdd14(3, flowMod14(12, 2)))
+    .send(SWITCH, barrierReply(15));
+  const schedule = scheduleOf(connection);
+  assert.deepEqual(schedule.steps, []);
+  assert.deepEqual(schedule.warnings, ['1 bundles are not committed when the capture ends']);
+});
+
+test('a flush of a conntrack zone through OpenFlow is a step of its own', () => {
+  const flush = message14(4, 12, hexBytes('00002320 0000001d 000000000000 0005'));
+  const schedule = scheduleOf(talking().send(CONTROLLER, flush).send(SWITCH, barrierReply(15)));
+  assert.deepEqual(schedule.steps, [
+    {
+      kind: 'conntrack',
+      t: { earliest: 5_000_000n, latest: 5_000_000n },
+      filter: { zone: 5 },
+      worlds: 'actual',
+      note: null,
+    },
+  ]);
 });

@@ -1,7 +1,7 @@
 /** A capture of the OpenFlow channel as a schedule. */
 import { captureProblem, openCaptureBytes } from '../capture/open.js';
 import { ChannelReader } from '../openflow/channel.js';
-import { type ChannelOptions, channelToSchedule } from '../timeline/fromChannel.js';
+import { type ChannelOptions, channelToSchedule, isBodyOfSchedule } from '../timeline/fromChannel.js';
 import type { Schedule } from '../timeline/schedule.js';
 import type { InputFile } from '../util/inputFile.js';
 
@@ -11,7 +11,7 @@ export async function readOpenflowCapture(
   options: Pick<ChannelOptions, 'bridge' | 'portNames'>,
 ): Promise<Schedule> {
   const source = await openCaptureBytes(file.name, file.bytes);
-  const reader = new ChannelReader();
+  const reader = new ChannelReader(isBodyOfSchedule);
   let frame = 0;
   for (let batch = await source.next(); batch !== null; batch = await source.next()) {
     for (let row = 0; row < batch.count; row++) {
@@ -20,8 +20,7 @@ export async function readOpenflowCapture(
         frame: ++frame,
         t: BigInt(batch.seconds[row]!) * 1_000_000_000n + BigInt(Math.max(0, batch.nanos[row]!)),
         linkType: batch.linkType[row]!,
-        // The channel keeps what it cannot use yet; the batch's buffer is filled anew.
-        data: batch.data.slice(start, start + batch.capturedBytes[row]!),
+        data: batch.data.subarray(start, start + batch.capturedBytes[row]!),
         originalBytes: batch.originalBytes[row]!,
       });
     }

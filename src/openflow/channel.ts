@@ -26,7 +26,7 @@ export interface ChannelMessage {
 
 /**
  * gap: bytes are not in the capture; captured-short: the frame was cut by the snapshot length; incomplete: the stream ends
- * inside a message; not-openflow: something else speaks on an OpenFlow port; bad-length: a header's length is below 8, the
+ * inside a message; not-openflow: something else speaks on an OpenFlow port; encrypted: TLS does; bad-length: a header's length is below 8, the
  * direction cannot be read further; no-message-start: the capture begins inside a message.
  */
 export type ChannelErrorKind =
@@ -34,6 +34,7 @@ export type ChannelErrorKind =
   | 'captured-short'
   | 'incomplete'
   | 'not-openflow'
+  | 'encrypted'
   | 'bad-length'
   | 'no-message-start';
 
@@ -225,8 +226,10 @@ class Stream {
       this.state = 'aligned';
       return true;
     }
-    this.fail(stamp.frame, this.sawStart ? 'not-openflow' : 'no-message-start', 0);
-    if (this.sawStart) this.kill();
+    const encrypted = isTls(bytes);
+    const foreign = this.sawStart || encrypted;
+    this.fail(stamp.frame, encrypted ? 'encrypted' : foreign ? 'not-openflow' : 'no-message-start', 0);
+    if (foreign) this.kill();
     else this.state = 'lost';
     return false;
   }
@@ -407,6 +410,9 @@ function greets(bytes: Uint8Array): boolean {
   const [version, type = 0] = bytes;
   return version! >= 1 && version! <= 15 && type <= 1;
 }
+
+/** A TLS record: handshake or data, version 3.x (RFC 8446 5.1). */
+const isTls = (bytes: Uint8Array): boolean => (bytes[0] === 0x16 || bytes[0] === 0x17) && bytes[1] === 3;
 
 function join(parts: readonly Uint8Array[], bytes: number): Uint8Array {
   if (parts.length === 1) return parts[0]!;

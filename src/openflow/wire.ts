@@ -53,6 +53,8 @@ export type WireBody =
   | { readonly kind: 'ports'; readonly ports: readonly WirePort[] }
   /** NXT_FLOW_MOD_TABLE_ID: whether the tables of OpenFlow 1.0 flow-mods count. */
   | { readonly kind: 'tableIds'; readonly on: boolean }
+  /** NXT_CT_FLUSH_ZONE: all conntrack entries of a zone go. */
+  | { readonly kind: 'ctFlushZone'; readonly zone: number }
   /** A message whose body is not read. */
   | { readonly kind: 'other' };
 
@@ -129,6 +131,9 @@ function decodeBody(header: WireHeader, bytes: Uint8Array, options: DecodeOption
       return { kind: 'features', ...decodeFeatures(r, version) };
     case 'flow_mod_table_id':
       return { kind: 'tableIds', on: r.u8() !== 0 };
+    case 'ct_flush_zone':
+      r.skip(6);
+      return { kind: 'ctFlushZone', zone: r.u16() };
     case 'port_desc':
       return cls === 'OFPST_REPLY' ? { kind: 'ports', ports: decodePorts(r, version) } : OTHER;
     case 'flow': {

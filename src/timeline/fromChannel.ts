@@ -13,7 +13,7 @@ import { messageHeader } from '../openflow/wireHeader.js';
 import { InputError, type Place } from '../util/errors.js';
 import { chooseBridge, findBridges } from './channelBridges.js';
 import { findRefusals } from './channelRefusals.js';
-import type { Schedule, Step } from './schedule.js';
+import type { Schedule, Step, TimeBracket } from './schedule.js';
 
 export interface ChannelOptions {
   /** Name of the capture, for the schedule and for errors. */
@@ -36,6 +36,7 @@ export function isBodyOfSchedule(message: Uint8Array): boolean {
  * where the bridge must be chosen. What is left out is counted in `warnings`.
  */
 export function channelToSchedule(channel: Channel, options: ChannelOptions): Schedule {
+  if (channel.messages.length === 0) throw noOpenflow(channel, options.source);
   const found = findBridges(channel);
   const bridge = chooseBridge(found, options.bridge ?? null, options.portNames ?? []);
   const reader = new ScheduleReader(channel, options, (connection) => {
@@ -43,6 +44,16 @@ export function channelToSchedule(channel: Channel, options: ChannelOptions): Sc
     return of === null && found.bridges.length > 1 ? 'unknown' : of === bridge ? 'ours' : 'other';
   });
   return reader.read();
+}
+
+function noOpenflow(channel: Channel, file: string): InputError {
+  return channel.errors.some(({ kind }) => kind === 'encrypted')
+    ? new InputError(
+        'the OpenFlow channel in this capture is encrypted (TLS)',
+        { file },
+        'use ovs-ofctl monitor or snoop text instead',
+      )
+    : new InputError('no OpenFlow messages in this capture', { file });
 }
 
 type Belongs = 'ours' | 'other' | 'unknown';
@@ -89,6 +100,8 @@ class ScheduleReader {
       if (message.from === 'switch') this.stateOf(message.connection).unanswered = 0;
       else this.controllerMessage(index, message, belongs);
     }
+    const open = [...this.states.values()].reduce((sum, state) => sum + state.bundles.size, 0);
+    if (open > 0) this.notes.push(`${open} bundles are not committed when the capture ends`);
     const unanswered = [...this.states.values()].reduce((sum, state) => sum + state.unanswered, 0);
     if (unanswered > 0)
       this.notes.push(`${unanswered} changes have no answer of the switch behind them: a refusal would not show`);
@@ -110,10 +123,8 @@ class ScheduleReader {
       const { client, server } = this.channel.connections[error.connection]!;
       const place = { packet: error.frame, connection: `${client} > ${server}` };
       const what = HOLES[error.kind].replace('N', String(error.bytes));
-      // Before the first byte, and behind the last whole message, nothing that was captured is in doubt.
-      const harmless =
-        error.kind === 'no-message-start' || error.kind === 'incomplete' || error.kind === 'not-openflow';
-      if (error.from === 'controller' && !harmless) throw this.fault(`towards the switch ${what}`, place);
+      if (error.from === 'controller' && !HARMLESS.has(error.kind))
+        throw this.fault(`towards the switch ${what}`, place, WHOLE_CAPTURE);
       const direction = error.from === 'controller' ? 'towards' : 'from';
       this.notes.push(`packet ${place.packet}, connection ${place.connection}: ${direction} the switch ${what}`);
     }
@@ -129,6 +140,10 @@ class ScheduleReader {
     const changes = CHANGES.has(decoded.what);
     if (!changes) {
       if (decoded.body.kind === 'tableIds' && !this.refusals.has(index)) state.tableIds = decoded.body.on;
+      if (decoded.body.kind === 'ctFlushZone' && !this.refusals.has(index)) {
+        const t = this.timeOf(message);
+        this.steps.push({ kind: 'conntrack', t, filter: { zone: decoded.body.zone }, worlds: 'actual', note: null });
+      }
       const ignored = IGNORED[decoded.what];
       if (ignored !== undefined && belongs === 'ours') this.count(ignored);
       return;
@@ -246,20 +261,19 @@ class ScheduleReader {
 
   private addStep(message: ChannelMessage, mods: readonly FlowMod[], bundle: boolean): void {
     for (const mod of mods) this.versions.set(mod.of, (this.versions.get(mod.of) ?? 0) + 1);
+    const t = this.timeOf(message);
+    this.steps.push({ kind: 'tables', t, mods, bundle, batch: bundle ? ++this.batch : null, note: null });
+  }
+
+  /** Steps are in the order of the capture; a clock that was set back does not change that. */
+  private timeOf(message: ChannelMessage): TimeBracket {
     let at = message.t;
     const before = this.steps.at(-1)?.t.latest ?? at;
     if (at < before) {
       this.count('steps have an earlier time than the step before them, whose time they take');
       at = before;
     }
-    this.steps.push({
-      kind: 'tables',
-      t: { earliest: at, latest: at },
-      mods,
-      bundle,
-      batch: bundle ? ++this.batch : null,
-      note: null,
-    });
+    return { earliest: at, latest: at };
   }
 
   private stateOf(connection: number): ConnectionState {
@@ -284,14 +298,14 @@ class ScheduleReader {
     return { packet: message.frame, connection: `${client} > ${server}`, xid: decoded.xid };
   }
 
-  private fault(what: string, place: Place): InputError {
-    return new InputError(what, { file: this.options.source, ...place });
+  private fault(what: string, place: Place, hint?: string): InputError {
+    return new InputError(what, { file: this.options.source, ...place }, hint);
   }
 }
 
 const CHANGES = new Set(['flow_mod', 'bundle_add', 'bundle_ctrl']);
 /** Errors point at any message by its bytes, so what controllers send is whole. */
-const BODIES = new Set([...CHANGES, 'error', 'features_reply', 'nx_flow_mod_table_id']);
+const BODIES = new Set([...CHANGES, 'error', 'features_reply', 'nx_flow_mod_table_id', 'nx_ct_flush_zone']);
 
 /** Changes of other kinds, which no step can hold. */
 const IGNORED: Readonly<Record<string, string>> = {
@@ -300,15 +314,21 @@ const IGNORED: Readonly<Record<string, string>> = {
   table_mod: 'table-mods are not executed',
   port_mod: 'port-mods are not executed',
   tlv_table_mod: 'changes of the tunnel option table are not executed',
-  nx_ct_flush: 'conntrack flushes through OpenFlow are not executed',
-  nx_ct_flush_zone: 'conntrack flushes through OpenFlow are not executed',
+  nx_ct_flush: 'conntrack flushes by tuple (NXT_CT_FLUSH) are not executed',
 };
+
+const WHOLE_CAPTURE =
+  'capture with tcpdump -s 0 and a larger buffer (-B 65536), and see that it reports no dropped packets';
+
+/** Before the first byte, behind the last whole message, and in what is no OpenFlow, nothing is in doubt. */
+const HARMLESS = new Set(['no-message-start', 'incomplete', 'not-openflow', 'encrypted']);
 
 const HOLES = {
   gap: 'N bytes are not in the capture before this packet',
   'captured-short': 'N bytes of this packet were not captured',
   incomplete: 'the stream ends inside a message, N bytes are left over',
   'not-openflow': 'something else than OpenFlow is spoken',
+  encrypted: 'TLS is spoken, which cannot be read',
   'bad-length': 'a message claims a length of N, nothing behind it can be read',
   'no-message-start': 'the capture begins inside a message',
 } as const;
