@@ -1,8 +1,7 @@
 /** Rules and flow-mods to the text of ovs-ofctl (lib/ofp-flow.c:ofputil_flow_stats_format, ofputil_flow_mod_format). */
 
 import { PORT } from '../fields/key.js';
-import type { FormatOptions } from '../fields/matchFormat.js';
-import { formatDenseMatch } from '../fields/matchFormat.js';
+import { type FormatOptions, formatDenseMatch } from '../fields/matchFormat.js';
 import { formatPort, type PortNames } from '../fields/portText.js';
 import { DEFAULT_TLV_MAP, type TlvMap } from '../fields/tunMetadata.js';
 import { MatchState } from './actionCheck.js';
@@ -12,11 +11,12 @@ import { sendActions } from './actionWire.js';
 import { DenseMatch } from './denseMatch.js';
 import { wireVersion } from './formats.js';
 import type { Match } from './match.js';
+import { formatMatch } from './matchText.js';
 import { sendMatch } from './matchWire.js';
 import type { FlowMod, OfVersion, Rule, RuleFlags, RuleStats } from './rule.js';
 import { formatTable } from './textContext.js';
 
-export { formatMatch } from './matchText.js';
+export { formatMatch };
 
 export interface PrintOptions {
   /** OpenFlow version of the dump; default 1.3. */
@@ -88,7 +88,7 @@ export function formatActions(actions: readonly Action[], match: Match, options:
   return formatActionList(sent, {
     ports: options.ports ?? null,
     tables: options.tables ?? null,
-    stripVlan: of === '1.0' ? 'strip_vlan' : 'pop_vlan',
+    stripVlan: stripVlanWord(of),
   });
 }
 
@@ -101,24 +101,25 @@ const OP_WORDS = {
 } as const;
 
 /** What `ovs-ofctl snoop` and the log print behind `OFPT_FLOW_MOD (OF1.3) (xid=0x1): `. */
-export function formatFlowMod(mod: FlowMod, options: PrintOptions = {}): string {
+export function formatFlowMod(mod: FlowMod, options: Omit<PrintOptions, 'of' | 'stats'> = {}): string {
   const { of } = mod;
   const keep = 0xffff_ffff_ffff_ffffn;
-  let text = OP_WORDS[mod.op];
-  let rest = '';
+  const ports = options.ports ?? null;
+  const tables = options.tables ?? null;
+  let text: string = OP_WORDS[mod.op];
   // OpenFlow 1.0 has the table in the command, and none for "all".
-  if (mod.table !== 0 && !(of === '1.0' && mod.table === 255))
-    rest += ` table:${formatTable(mod.table, options.tables ?? null)}`;
-  const match = formatSentMatch(mod.match, mod.priority, { ...options, of });
-  rest += ` ${match}${match === '' ? '' : ' '}`;
-  if (mod.newCookie !== 0n && mod.newCookie !== keep) rest += `cookie:0x${mod.newCookie.toString(16)} `;
-  if (mod.cookieMask !== 0n) rest += `cookie:0x${mod.cookie.toString(16)}/0x${mod.cookieMask.toString(16)} `;
-  if (mod.idleTimeout !== 0) rest += `idle:${mod.idleTimeout} `;
-  if (mod.hardTimeout !== 0) rest += `hard:${mod.hardTimeout} `;
-  if (mod.importance !== 0) rest += `importance:${mod.importance} `;
-  if (mod.outPort !== PORT.NONE) rest += `out_port:${formatPort(mod.outPort, options.ports ?? null)} `;
+  if (mod.table !== 0 && !(of === '1.0' && mod.table === 255)) text += ` table:${formatTable(mod.table, tables)}`;
+  const match = formatMatch(mod.match, { ports, tlvMap: options.tlvMap ?? DEFAULT_TLV_MAP, priority: mod.priority });
+  text += ` ${match}${match === '' ? '' : ' '}`;
+  if (mod.newCookie !== 0n && mod.newCookie !== keep) text += `cookie:0x${mod.newCookie.toString(16)} `;
+  if (mod.cookieMask !== 0n) text += `cookie:0x${mod.cookie.toString(16)}/0x${mod.cookieMask.toString(16)} `;
+  if (mod.idleTimeout !== 0) text += `idle:${mod.idleTimeout} `;
+  if (mod.hardTimeout !== 0) text += `hard:${mod.hardTimeout} `;
+  if (mod.importance !== 0) text += `importance:${mod.importance} `;
+  if (mod.outPort !== PORT.NONE) text += `out_port:${formatPort(mod.outPort, ports)} `;
   const implied = of === '1.0' || of === '1.1';
-  rest += formatFlags(implied ? { ...mod.flags, resetCounts: false } : mod.flags);
-  text = `${text}${rest}actions=${formatActions(mod.actions, mod.match, { ...options, of })}` as typeof text;
-  return text;
+  text += formatFlags(implied ? { ...mod.flags, resetCounts: false } : mod.flags);
+  return `${text}actions=${formatActionList(mod.actions, { ports, tables, stripVlan: stripVlanWord(of) })}`;
 }
+
+const stripVlanWord = (of: OfVersion): 'strip_vlan' | 'pop_vlan' => (of === '1.0' ? 'strip_vlan' : 'pop_vlan');

@@ -102,7 +102,8 @@ export function parseFlowWords(
     const { key, value } = reader;
     try {
       if (words.actions && Object.hasOwn(FLAG_WORDS, key)) parseFlag(key, draft, context);
-      else if (parseMatchPair(key, value, match, context, tlvMap) || IGNORED.includes(key)) continue;
+      else if (IGNORED.includes(key)) continue;
+      else if (parseMatchPair(key, value, match, context, tlvMap)) checkSayable(key, context);
       else if (words.dump && Object.hasOwn(DUMP_FIELDS, key))
         parseMatchPair(DUMP_FIELDS[key]!, value, match, context, tlvMap);
       else parseWord(key, value, words, draft, context);
@@ -112,6 +113,11 @@ export function parseFlowWords(
       });
     }
   }
+}
+
+/** Some fields can be printed but never sent (tun_ttl, skb_priority), some only with certain masks. */
+function checkSayable(key: string, context: ParseContext): void {
+  if (context.formats === 0) throw new InputError(`no OpenFlow version has a way to say ${key} here`);
 }
 
 function parseFlag(key: string, draft: FlowDraft, context: ParseContext): void {
