@@ -215,3 +215,44 @@ test('a message in segments of one byte, in reverse, is put together', () => {
     [frames.length, frames.length],
   );
 });
+
+test('a frame cut by the snapshot length, a length below 8, an end and a beginning inside a message are told apart', () => {
+  const mod = flowMod14(7, 1);
+  const errorsOf = (frames: readonly CapturedFrame[]): string[] =>
+    read(frames).errors.map(({ kind, frame, from, bytes }) => `${kind} ${from} ${frame} ${bytes}`);
+  const talking = () => new FakeConnection([]).open().send(CONTROLLER, HELLO);
+
+  const cut = talking().send(CONTROLLER, mod).send(CONTROLLER, flowMod14(8, 2)).frames;
+  cut[3] = { ...cut[3]!, data: cut[3]!.data.subarray(0, 70) };
+  assert.deepEqual(errorsOf(cut), ['captured-short controller 4 40']);
+  assert.deepEqual(
+    read(cut).messages.map(({ frame }) => frame),
+    [3, 5],
+  );
+
+  const short = mod.slice();
+  short[3] = 7;
+  assert.deepEqual(errorsOf(talking().send(CONTROLLER, short).send(CONTROLLER, mod).frames), [
+    'bad-length controller 4 7',
+  ]);
+  assert.deepEqual(errorsOf(talking().send(CONTROLLER, mod.subarray(0, 50)).frames), ['incomplete controller 4 50']);
+
+  const middle = new FakeConnection([]).send(CONTROLLER, mod.subarray(9)).send(CONTROLLER, flowMod14(8, 2)).frames;
+  assert.deepEqual(errorsOf(middle), ['no-message-start controller 1 0']);
+  assert.equal(read(middle).messages.length, 1);
+});
+
+test('bytes that come again fill a hole, whatever frame brought them', () => {
+  const frames: CapturedFrame[] = [];
+  const mod = flowMod14(7, 1);
+  const connection = new FakeConnection(frames).open().send(CONTROLLER, HELLO);
+  const seq = 1000 + 7 + 1 + HELLO.length;
+  connection.send(CONTROLLER, mod.subarray(0, 20), true).send(CONTROLLER, mod.subarray(20));
+  frames.push(frameOf(frames.length + 1, tcpFrame(CONTROLLER, SWITCH, seq, mod.subarray(0, 30))));
+  const channel = read(frames);
+  assert.deepEqual(channel.errors, []);
+  assert.deepEqual(
+    channel.messages.map(({ frame }) => frame),
+    [3, 5],
+  );
+});
