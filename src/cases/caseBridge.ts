@@ -2,6 +2,7 @@
 import { LinearClassifier } from '../classify/linear.js';
 import { PORT } from '../fields/key.js';
 import type { Action } from '../openflow/actions.js';
+import { formatActions } from '../openflow/flowPrint.js';
 import { MATCH_ALL } from '../openflow/match.js';
 import { type FlowMod, NO_FLAGS, type Rule } from '../openflow/rule.js';
 import type { FinTimeoutEffect, LearnEffect } from '../pipeline/effects.js';
@@ -89,11 +90,11 @@ export class CaseBridge implements LiveBridge {
   learn(effect: LearnEffect, nowNs: number): void {
     const { limit, table, cookie } = effect.action;
     const present = this.tables.dump().filter((rule) => rule.table === table);
-    const mod = learnedFlowMod(effect, (wanted) =>
-      present.some((rule) => rule.priority === wanted.priority && sameMatch(rule, wanted)),
-    );
+    const find = (wanted: FlowMod): Rule | undefined =>
+      present.find((rule) => rule.priority === wanted.priority && sameMatch(rule, wanted));
+    const mod = learnedFlowMod(effect, (wanted) => find(wanted) !== undefined);
     const isFull = limit > 0 && present.filter((rule) => rule.cookie === cookie).length >= limit;
-    if (isFull && mod.op === 'add') return;
+    if (isFull && !isLearned(find(mod), mod)) return;
     this.tables.applyMods([mod], true, nowNs / NS_PER_MS);
   }
 
@@ -131,6 +132,17 @@ export class CaseBridge implements LiveBridge {
       this.tables.applyMods([mod], true, nowMs);
     }
   }
+}
+
+/** The rule is there as it would be learned, so learning only makes it younger (ofproto.c:ofproto_flow_mod_init_for_learn). */
+function isLearned(rule: Rule | undefined, mod: FlowMod): boolean {
+  return (
+    rule !== undefined &&
+    rule.idleTimeout === mod.idleTimeout &&
+    rule.hardTimeout === mod.hardTimeout &&
+    rule.cookie === mod.newCookie &&
+    formatActions(rule.actions, rule.match) === formatActions(mod.actions, mod.match)
+  );
 }
 
 function sameMatch(rule: Rule, mod: FlowMod): boolean {

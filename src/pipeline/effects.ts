@@ -19,7 +19,9 @@ export type EditOp =
   /** `ethertype`: what follows the popped entry. */
   | { readonly op: 'popMpls'; readonly ethertype: number }
   | { readonly op: 'setMpls'; readonly lse: number }
-  /** The same in the packet that an ICMP error quotes; NAT only. */
+  /** An IP address, without the checksums above: NAT of later fragments. */
+  | { readonly op: 'setAddress'; readonly word: number; readonly value: number }
+  /** `set` in the packet that an ICMP error quotes; NAT only. */
   | { readonly op: 'setInner'; readonly word: number; readonly value: number };
 
 /**

@@ -70,6 +70,14 @@ export function natEdits(before: Int32Array, after: Int32Array): EditOp[] {
   }));
 }
 
+/** What NAT of a whole packet changes in one of its fragments: the first one has the ports. */
+export function fragmentNatEdits(before: Int32Array, after: Int32Array): EditOp[] {
+  const isFirst = (before[K.nw_frag]! & FRAG_LATER) === 0;
+  return natEdits(before, after)
+    .filter((edit) => isFirst || (edit.op === 'set' && edit.word !== K.tp_src && edit.word !== K.tp_dst))
+    .map((edit) => (isFirst || edit.op !== 'set' ? edit : { ...edit, op: 'setAddress' }));
+}
+
 /** What NAT of an ICMP error changes in the packet that it quotes: `inner` is that packet's tuple reversed (CtAttach). */
 export function innerNatEdits(packet: CtPacket, inner: CtTuple): EditOp[] {
   const set = (word: number, value: number): EditOp => ({ op: 'setInner', word, value });

@@ -38,11 +38,12 @@ import {
   ctSeenInKey,
   forgetsConnection,
   forkStart,
+  fragmentNatEdits,
   innerNatEdits,
   natEdits,
   pretendNat,
 } from './packetCt.js';
-import { ENTRY, type PassStart, runPass } from './pass.js';
+import { ENTRY, MAX_DEPTH, MAX_RESUBMITS, type PassStart, runPass } from './pass.js';
 import { reassembledFrame } from './reassemble.js';
 import { rewriteFrame } from './rewrite.js';
 import type { CtSeen, Lookup, Outcome, Output, PassRecord, Verdict } from './verdict.js';
@@ -292,6 +293,7 @@ class PacketRun {
 
   /** xlate:patch_port_output: metadata, registers, tunnel and ct fields are 0 there. */
   private enterPeer(from: LiveBridge, port: number, nested: NestedStart, edit: Edit, plans: Plan[]): void {
+    if (nested.depth >= MAX_DEPTH || nested.resubmits >= MAX_RESUBMITS) return;
     const peerName = from.env.ports.get(port)?.peer;
     for (const [name, bridge] of this.where.bridges) {
       for (const candidate of bridge.env.ports.values()) {
@@ -301,7 +303,7 @@ class PacketRun {
         key[K.pkt_mark] = nested.key[K.pkt_mark]!;
         key[K.packet_type] = nested.key[K.packet_type]!;
         key[K.in_port] = candidate.ofport;
-        const start = { ...ENTRY, depth: nested.depth, resubmits: nested.resubmits };
+        const start = { ...ENTRY, depth: nested.depth + 1, resubmits: nested.resubmits + 1 };
         const inner: Plan[] = [];
         this.translateNested(name, key, start, edit, inner);
         plans.push({ kind: 'copy', plans: inner, edit });
@@ -416,6 +418,7 @@ class PacketRun {
     ctPacket.token = state;
     executeCt(this.where.tracker, this.where.store, state.attach, ctOpOf(effect), ctPacket, this.nowNs, view);
     if (view.notExecuted !== '') this.unsupported ??= { bridge: effect.bridge, rule: -1, what: view.notExecuted };
+    if (view.isArbitrary) this.ambiguous = true;
     if (view.dropped) {
       this.ctDropped = true;
       return [];
@@ -458,8 +461,16 @@ class PacketRun {
     const { family } = this.ctPacket;
     const keys = fragments.map((fragment) => {
       const key = this.parsedKey(effect.key, fragment);
-      writeView(this.view, family, key);
-      return key;
+      const natted = Int32Array.from(key);
+      // Ports are in no fragment's key after the first, and NAT writes them into unfragmented packets only.
+      const frag = natted[K.nw_frag]!;
+      natted[K.nw_frag] = 0;
+      writeRewritten(this.ctPacket, this.view.rewritten, natted);
+      natted[K.nw_frag] = frag;
+      change(fragment, fragmentNatEdits(key, natted));
+      const forkKey = this.parsedKey(effect.key, fragment);
+      writeView(this.view, family, forkKey);
+      return forkKey;
     });
     if (effect.table !== null)
       fragments.forEach((fragment, i) => {

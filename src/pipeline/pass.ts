@@ -26,8 +26,8 @@ import { ETH_ARP, isIp, isMplsType, isVlanType, PROTO, popVlan, pushVlan, swapTu
 import { PassPacket } from './passPacket.js';
 
 /** ofproto-dpif-xlate.c:MAX_DEPTH, MAX_RESUBMITS; 64 kB of stack and of actions. */
-const MAX_DEPTH = 64;
-const MAX_RESUBMITS = 64 * 64;
+export const MAX_DEPTH = 64;
+export const MAX_RESUBMITS = 64 * 64;
 const MAX_STACK_BYTES = 65536;
 const MAX_LIVENESS_DEPTH = 128;
 
@@ -385,11 +385,10 @@ class Translation {
     if (port <= 0xffffn) this.output(Number(port), null);
   }
 
-  /** xlate_output_trunc_action: only to ports that exist and are no patch ports. */
+  /** xlate_output_trunc_action: only to ports that exist and are no patch ports; `in_port` is none. */
   private outputTruncated(port: number, maxLen: number): void {
-    const real = port === PORT.IN_PORT ? this.packet.flow[K.in_port]! : port;
     if (port === this.packet.flow[K.in_port]) return;
-    const target = this.env.ports.get(real);
+    const target = this.env.ports.get(port);
     if (target === undefined || target.peer !== null) return;
     this.sendTo(target, maxLen);
   }

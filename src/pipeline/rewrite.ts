@@ -51,6 +51,9 @@ function apply(bytes: Uint8Array, op: EditOp): Uint8Array {
     case 'set':
       setWord(bytes, op.word, op.value);
       return bytes;
+    case 'setAddress':
+      setAddress(bytes, op.word, op.value);
+      return bytes;
     case 'setInner':
       setInner(bytes, op.word, op.value);
       return bytes;
@@ -76,6 +79,15 @@ function setWord(bytes: Uint8Array, word: number, value: number): void {
       setArp(bytes, l3, word, value);
       break;
   }
+}
+
+/** lib/ipf.c:ipf_post_execute_reass_pkts: what a fragment takes over from the packet it was part of. */
+function setAddress(bytes: Uint8Array, word: number, value: number): void {
+  const l3 = afterTags(bytes);
+  const isIpv4 = get16(bytes, l3 - 2) === ETH_IP;
+  const at = isIpv4 ? l3 + (word === K.nw_src ? 12 : 16) : l3 + 8 + 4 * (word - K.ipv6_src);
+  if (isIpv4) adjust32(bytes, l3 + 10, get32(bytes, at), value, false);
+  put32(bytes, at, value);
 }
 
 /** Where the headers after the VLAN tags begin. */
