@@ -92,7 +92,12 @@ export class CaseTexts {
     if (!Number.isInteger(id)) throw new InputError(`no group_id in "${text}"`);
     if (type !== 'all' && type !== 'select' && type !== 'indirect' && type !== 'ff' && type !== 'fast_failover')
       throw new InputError(`unknown group type ${type}`, {}, 'all, select, indirect, ff');
-    return { id, type: type === 'fast_failover' ? 'ff' : type, buckets: buckets.map((bucket) => this.bucket(bucket)) };
+    return {
+      id,
+      type: type === 'fast_failover' ? 'ff' : type,
+      buckets: buckets.map((bucket) => this.bucket(bucket)),
+      selection: words.get('selection_method') === 'hash' ? 'hash' : 'dp_hash',
+    };
   }
 
   private bucket(text: string): GroupBucket {

@@ -86,8 +86,7 @@ class CaseRun {
     const bridge = this.bridges.get(name);
     const texts = this.texts.get(name);
     if (bridge === undefined || texts === undefined) throw new InputError(`no bridge ${name}`);
-    const packet = this.packetOf(step);
-    let answer: CaseAnswer = packet === null ? {} : this.packet(packet, nowNs);
+    let answer = this.packetAnswer(step, nowNs);
     if (step.mods !== undefined) answer = { ...answer, error: this.mods(step, bridge, texts, nowMs) };
     if (step.conntrack === 'flush') this.store.clear();
     else if (step.conntrack !== undefined)
@@ -110,6 +109,17 @@ class CaseRun {
       };
     if (step.fdb) answer = { ...answer, fdb: this.bridges.get(MAIN)!.macs.list(Math.floor(nowNs / NS_PER_S)) };
     return answer;
+  }
+
+  /** A packet's text that is refused, as ofproto/trace would, is an error of this step. */
+  private packetAnswer(step: CaseStep, nowNs: number): CaseAnswer {
+    try {
+      const packet = this.packetOf(step);
+      return packet === null ? {} : this.packet(packet, nowNs);
+    } catch (error) {
+      if (error instanceof InputError) return { error: error.message };
+      throw error;
+    }
   }
 
   private deleteEntries(filter: CaseConntrackFilter, nowNs: number): number {

@@ -34,6 +34,8 @@ export interface Group {
   readonly id: number;
   readonly type: 'all' | 'select' | 'indirect' | 'ff';
   readonly buckets: readonly GroupBucket[];
+  /** select: by the datapath's hash of the packet, which needs a recirculation (the default), or by fields at once. */
+  readonly selection: 'dp_hash' | 'hash';
 }
 
 /** other_config of the bridge, as far as it changes where packets go. */

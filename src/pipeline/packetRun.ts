@@ -349,6 +349,8 @@ class PacketRun {
           break;
         case 'recirc': {
           advance(state, plan.edit);
+          // ofproto/trace follows only the forks of ct().
+          if (state.frame === null) break;
           const key = plan.reparse ? this.parsedKey(plan.key, state) : Int32Array.from(plan.key);
           this.recirculate(
             plan.bridge,

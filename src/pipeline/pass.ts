@@ -21,7 +21,7 @@ import type {
   Pass,
   UnsupportedAction,
 } from './effects.js';
-import type { GroupBucket, PipelineEnv, PipelinePort } from './env.js';
+import type { Group, GroupBucket, PipelineEnv, PipelinePort } from './env.js';
 import { ETH_ARP, isIp, isMplsType, isVlanType, PROTO, popVlan, pushVlan, swapTuple } from './flowOps.js';
 import { PassPacket } from './passPacket.js';
 
@@ -76,6 +76,8 @@ class Translation {
   private exit = false;
   private freezing = false;
   private frozenSteps: Step[] = [];
+  /** The recirculation is for the datapath's hash. */
+  private needsHash = false;
 
   constructor(env: PipelineEnv, key: Int32Array, version: number, start: PassStart) {
     this.env = env;
@@ -448,12 +450,7 @@ class Translation {
     const group = this.env.groups.get(id);
     if (group === undefined) return false;
     if (group.type === 'select') {
-      const live = group.buckets.filter((bucket) => bucket.weight > 0 && this.isLive(bucket, 0));
-      if (live.length === 1) this.bucket(live[0]!);
-      else if (live.length > 1) {
-        this.unsupported ??= { rule: this.rule, what: 'group of type select (its bucket hangs on a hash)' };
-        this.exit = true;
-      }
+      this.select(group);
     } else if (group.type === 'ff') {
       const bucket = group.buckets.find((each) => this.isLive(each, 0));
       if (bucket !== undefined) this.bucket(bucket);
@@ -461,6 +458,22 @@ class Translation {
       for (const bucket of group.buckets) this.bucket(bucket);
     }
     return true;
+  }
+
+  /** pick_select_group. With one bucket that can be chosen the hash does not matter. */
+  private select(group: Group): void {
+    if (this.packet.wasMpls || (group.selection === 'dp_hash' && this.packet.flow[K.dp_hash] === 0)) {
+      this.triggerFreeze();
+      this.needsHash = !this.packet.wasMpls;
+      return;
+    }
+    const live = group.buckets.filter((bucket) => bucket.weight > 0 && this.isLive(bucket, 0));
+    if (live.length === 1) {
+      this.bucket(live[0]!);
+    } else if (live.length > 1) {
+      this.unsupported ??= { rule: this.rule, what: 'group of type select (its bucket hangs on a hash)' };
+      this.exit = true;
+    }
   }
 
   /** bucket_is_alive: a port that exists is up; there is no controller to watch. */
@@ -630,9 +643,13 @@ class Translation {
   /** finish_freezing */
   private finishFreezing(): void {
     this.packet.commit();
+    const { key, reparse } = this.packet.recirculationStart();
+    // Its value is the datapath's own; what counts here is that it is there.
+    if (this.needsHash) key[K.dp_hash] = 1;
     this.emit({
       kind: 'recirc',
-      ...this.packet.recirculationStart(),
+      key,
+      reparse,
       frozen: {
         stack: [...this.packet.stack],
         steps: this.frozenSteps,
@@ -643,6 +660,7 @@ class Translation {
       edit: this.packet.edit,
     });
     this.freezing = false;
+    this.needsHash = false;
     this.frozenSteps = [];
   }
 }
