@@ -7,6 +7,7 @@ import { openCaptureBytes } from '../src/capture/open.js';
 import { K, KEY_WORDS } from '../src/fields/key.js';
 import { verifyChecksums } from '../src/packet/checksums.js';
 import { PacketTable } from '../src/packet/columns.js';
+import { areHeadersCut } from '../src/packet/cut.js';
 import { extractPacket } from '../src/packet/extract.js';
 import { Groups } from '../src/packet/groups.js';
 import { PacketInfo } from '../src/packet/packetInfo.js';
@@ -237,4 +238,15 @@ test('the size of the chunks changes nothing that the scan says', async () => {
     small.seen.map((row) => row.tsNs),
     frames.map((_, i) => i * 1_000_000_000),
   );
+});
+
+test('headers that the snaplen cut are noticed, cut payload is not', () => {
+  const frame = Buffer.concat([tcp(A, B, '1000', '0050', '18'), Buffer.alloc(100)]);
+  frame.writeUInt16BE(140, 16);
+  const f = new Fixture();
+  const cutAt = (captured: number) => {
+    extractPacket(frame, 0, captured, frame.length, 1, f.key, f.info);
+    return areHeadersCut(f.info, f.key);
+  };
+  assert.deepEqual([154, 60, 54, 53, 40, 20, 13, 0].map(cutAt), [false, false, false, true, true, true, true, true]);
 });

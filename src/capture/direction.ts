@@ -119,8 +119,12 @@ export class FrameJudge {
   /** Called per packet. `packet`: its number in merged order, from 0. Sets `port`. */
   judge(source: number, batch: RecordBatch, row: number, packet: number): FrameReason {
     if (this.portOf !== null) {
-      this.port = packet < this.portOf.length ? this.portOf[packet]! : NONE;
-      return this.port === NONE ? FRAME.PORT_UNKNOWN : FRAME.ENTERED;
+      if (packet >= this.portOf.length) {
+        const [lines, file] = [this.portOf.length, this.sources[source]!.name];
+        throw new InputError(`the list of ingress ports has ${lines} lines, and there are more packets`, { file });
+      }
+      this.port = this.portOf[packet]!;
+      return FRAME.ENTERED;
     }
     const { data } = batch;
     const linkType = batch.linkType[row]!;

@@ -14,9 +14,20 @@ const FLAG_EXTRA = 4;
 const FLAG_NAME = 8;
 const FLAG_COMMENT = 16;
 
-export function gunzipBytes(reader: ByteReader): ByteReader {
+/**
+ * Deflate can expand 1,032-fold; captures stay far below 100. Beyond so many bytes such a ratio is an attack, and what is
+ * given out ends there.
+ */
+export interface ExpansionLimit {
+  readonly freeBytes: number;
+  readonly ratio: number;
+}
+
+const DEFAULT_LIMIT: ExpansionLimit = { freeBytes: 2 ** 30, ratio: 250 };
+
+export function gunzipBytes(reader: ByteReader, limit: ExpansionLimit = DEFAULT_LIMIT): ByteReader {
   const state: { problem: ByteProblem | null } = { problem: null };
-  const pieces = unpack(new Input(reader), (problem) => {
+  const pieces = unpack(new Input(reader), limit, (problem) => {
     state.problem = problem;
   });
   let piece: Uint8Array = new Uint8Array(0);
@@ -42,7 +53,12 @@ export function gunzipBytes(reader: ByteReader): ByteReader {
   };
 }
 
-async function* unpack(input: Input, fail: (problem: ByteProblem) => void): AsyncGenerator<Uint8Array, void> {
+async function* unpack(
+  input: Input,
+  limit: ExpansionLimit,
+  fail: (problem: ByteProblem) => void,
+): AsyncGenerator<Uint8Array, void> {
+  let outputBytes = 0;
   for (let member = 1; ; member++) {
     if (member > 1) {
       if ((await input.peek()) < 0) return;
@@ -60,9 +76,13 @@ async function* unpack(input: Input, fail: (problem: ByteProblem) => void): Asyn
       for (const output of engine.outputs) {
         crc = crc32(output, crc);
         total += output.length;
+        outputBytes += output.length;
         yield output;
       }
       engine.outputs.length = 0;
+      if (outputBytes > limit.freeBytes && outputBytes > input.takenBytes * limit.ratio) {
+        return fail({ kind: 'corrupt', why: `the gzip data expand more than ${limit.ratio}-fold; unpack them first` });
+      }
       if (engine.error !== null || piece === null) {
         if (engine.ended && engine.error === null) break;
         if (piece === null) return fail({ kind: 'cut', why: 'the gzip stream is cut' });
@@ -148,6 +168,7 @@ class Input {
   private readonly buffer = new Uint8Array(1 << 16);
   private from = 0;
   private to = 0;
+  private readBytes = 0;
 
   constructor(reader: ByteReader) {
     this.reader = reader;
@@ -159,6 +180,10 @@ class Input {
     const count = Math.min(most, this.to - this.from);
     this.from += count;
     return this.buffer.slice(this.from - count, this.from);
+  }
+
+  get takenBytes(): number {
+    return this.readBytes - (this.to - this.from);
   }
 
   /** Un-reads the last `count` bytes of the last take(). */
@@ -188,6 +213,7 @@ class Input {
     if (this.from < this.to) return true;
     this.from = 0;
     this.to = await this.reader.read(this.buffer, 0);
+    this.readBytes += this.to;
     return this.to > 0;
   }
 }

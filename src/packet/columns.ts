@@ -7,6 +7,7 @@
  * they are loaded. Whether a row keeps its bytes never changes what load() gives.
  */
 import { FRAG_ANY, K } from '../fields/key.js';
+import { areHeadersCut } from './cut.js';
 import { extractPacket } from './extract.js';
 import type { HeaderLoader } from './headers.js';
 import { isIcmpError } from './inner.js';
@@ -21,6 +22,8 @@ export const ROW_ZERO_LENGTH = 4;
 /** An ICMP error in the group of its inner packet. */
 export const ROW_ICMP_ERROR = 8;
 export const ROW_SACK_PERMITTED = 16;
+/** Headers cut by the snaplen: parsed with zeros for the rest, not to be judged. */
+export const ROW_HEADERS_CUT = 32;
 
 /** Above the IP header that many bytes are kept of a packet, of a fragment all. */
 const KEPT_ABOVE_L4 = 640;
@@ -122,7 +125,8 @@ export class PacketTable {
       (info.l3ChecksumOk ? 0 : ROW_BAD_L3_CHECKSUM) |
       (info.l4ChecksumOk ? 0 : ROW_BAD_L4_CHECKSUM) |
       (info.zeroLength ? ROW_ZERO_LENGTH : 0) |
-      (info.sackPermitted ? ROW_SACK_PERMITTED : 0);
+      (info.sackPermitted ? ROW_SACK_PERMITTED : 0) |
+      (areHeadersCut(info, key) ? ROW_HEADERS_CUT : 0);
     columns.keptAt[row] = keepAll
       ? this.keep(info, linkType, info.capturedBytes)
       : this.keepIfNeeded(key, info, linkType);

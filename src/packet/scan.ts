@@ -7,7 +7,7 @@ import type { MergedCapture } from '../capture/merge.js';
 import type { RecordBatch } from '../capture/source.js';
 import { K, KEY_WORDS } from '../fields/key.js';
 import { verifyChecksums } from './checksums.js';
-import { PacketTable, ROW_ICMP_ERROR } from './columns.js';
+import { PacketTable, ROW_HEADERS_CUT, ROW_ICMP_ERROR } from './columns.js';
 import { extractPacket } from './extract.js';
 import { Groups } from './groups.js';
 import { PacketInfo } from './packetInfo.js';
@@ -40,6 +40,8 @@ export class Scan {
   readonly otherCounts = new Float64Array(FRAME_REASONS.length);
   /** Frames with an IPv4 total length of 0 (segmentation offload), accepted. */
   zeroLengths = 0;
+  /** Frames whose headers the snaplen cut (ROW_HEADERS_CUT). */
+  headersCut = 0;
   /** Replayed frames so far. */
   packets = 0;
   /** All frames so far. */
@@ -133,6 +135,7 @@ export class Scan {
     const at = table.add(key, info, linkType, this.options.keepFrames === true);
     const group = groups.numberOf(key, info);
     const { columns } = table;
+    if (columns.bits[at]! & ROW_HEADERS_CUT) this.headersCut++;
     columns.group[at] = group;
     columns.direction[at] = groups.direction;
     if (groups.isError) columns.bits[at] = columns.bits[at]! | ROW_ICMP_ERROR;

@@ -8,7 +8,7 @@ import test from 'node:test';
 import { FRAME, FrameJudge } from '../../src/capture/direction.js';
 import { MergedCapture } from '../../src/capture/merge.js';
 import { openCapture } from '../../src/capture/open.js';
-import { parsePortOf } from '../../src/capture/portOf.js';
+import { readPortOf } from '../../src/capture/portOf.js';
 import { type BridgePort, mergePorts, parsePorts } from '../../src/capture/ports.js';
 import { KEY_WORDS } from '../../src/fields/key.js';
 import { Scan } from '../../src/packet/scan.js';
@@ -79,8 +79,11 @@ for (const run of ['small-collide', 'medium-perport']) {
 
 test('small-collide: a list of ports and the source addresses alone agree', { skip: skipWithoutShared }, async () => {
   const path = sharedPath('neutron/small-collide/sent.pcap.gz');
-  const text = readShared('neutron/small-collide/sent.ports.jsonl.gz').toString();
-  const listed = await enteredPorts(path, [], parsePortOf(text, 'sent.ports.jsonl'));
+  const listed = await enteredPorts(
+    path,
+    [],
+    await readPortOf(sharedPath('neutron/small-collide/sent.ports.jsonl.gz')),
+  );
   const sent = readJsonLines<Sent>('neutron/small-collide/sent.ports.jsonl.gz');
   assert.deepEqual(
     listed.entered,
