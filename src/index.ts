@@ -7,6 +7,7 @@
 import type { CaseFileResult } from './api/cases.js';
 import type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api/flows.js';
 import type { PacketsOptions, ReadPacket } from './api/packets.js';
+import type { ReplayOptions, ReplayOutcome } from './api/replayOptions.js';
 import type { ScheduleOptions } from './api/schedule.js';
 import type { SchemaName } from './report/names.js';
 import type { Schedule } from './timeline/schedule.js';
@@ -51,6 +52,14 @@ export async function flowToJson(flow: FlowLine): Promise<Record<string, unknown
 /** A restart out of whatever recorded it. InputError for a bad file, UsageError where the sources do not fit together. */
 export async function loadRestart(options: ScheduleOptions): Promise<Schedule> {
   return (await import('./api/schedule.js')).loadRestart(options);
+}
+
+/**
+ * Replays captures through the tables before a restart and the restart itself. InputError and UsageError for what cannot be
+ * read; an aborted run gives what was done so far, marked `interrupted`.
+ */
+export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
+  return (await import('./api/replay.js')).replay(options);
 }
 
 /** A schedule as NDJSON, which reads back the same. */

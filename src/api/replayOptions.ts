@@ -64,6 +64,8 @@ export interface ReplayOptions extends RunOptions {
   /** Takes verdict lines (NDJSON with line ends, several at a time), in the order of packets. */
   readonly onVerdicts?: (text: string) => void | Promise<void>;
   readonly verdictFrames?: boolean;
+  /** Off: every packet runs through the pipeline anew. Slower, and must not change a byte of the result. Default true. */
+  readonly reuse?: boolean;
   /** Measure the engine's service time. */
   readonly profile?: boolean;
 }

@@ -46,6 +46,7 @@ export class MergedCapture {
   readonly sources: readonly CaptureSource[];
   private readonly lanes: Lane[];
   private readonly out: MergedBatch;
+  private primed: { readonly batch: MergedBatch | null; isTaken: boolean } | null = null;
 
   constructor(sources: readonly CaptureSource[]) {
     if (sources.length > 0xffff) throw new InputError(`more than ${0xffff} captures`);
@@ -75,7 +76,19 @@ export class MergedCapture {
     return BigInt(this.startSeconds) * 1_000_000_000n + BigInt(this.startNanos);
   }
 
+  /** Reads the first batch, so that the start of the trace is known; `next` gives it. */
+  async prime(): Promise<void> {
+    this.primed ??= { batch: await this.read(), isTaken: false };
+  }
+
   async next(): Promise<MergedBatch | null> {
+    const { primed } = this;
+    if (primed === null || primed.isTaken) return this.read();
+    primed.isTaken = true;
+    return primed.batch;
+  }
+
+  private async read(): Promise<MergedBatch | null> {
     const { lanes, out } = this;
     for (const lane of lanes) {
       if (lane.at === lane.batch.count && !lane.ended) await this.refill(lane);

@@ -2,8 +2,8 @@
  * Finds the command, runs it, turns whatever happens into an exit code: 0 done, 1 a condition or a difference holds,
  * 2 wrong usage or bad input, 70 a defect of ours, 130 interrupted. A command's module is loaded only when it is asked for.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../util/version.js';
 import { COMMANDS } from './commands.js';
 import { exitCodeOf, reportFailure } from './failure.js';
 import { watchStdout } from './output.js';
@@ -43,7 +43,7 @@ async function buildProgram(argv: readonly string[], signal: AbortSignal): Promi
     .description(
       'Replays captured traffic through an Open vSwitch flow restart and reports every drop window with its cause',
     )
-    .version(version(), '-V, --version', 'print the version')
+    .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
     .exitOverride()
@@ -55,11 +55,6 @@ async function buildProgram(argv: readonly string[], signal: AbortSignal): Promi
     if (argv.includes(name)) (await load()).configure(command, signal);
   }
   return program;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** Commander's `error: unknown option '--x'\n(Did you mean --y?)` in our form: what is wrong, then what to do. */

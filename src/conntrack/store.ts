@@ -53,6 +53,15 @@ export class CtStore {
     return null;
   }
 
+  /** The newest live entry that the test accepts: a walk over the list, meant for stores of one group. */
+  findBy(test: (entry: CtEntry) => boolean, nowNs: number): CtEntry | null {
+    for (let i = this.list.length - 1; i >= 0; i--) {
+      const entry = this.list[i]!;
+      if (entry.expiresNs > nowNs && test(entry)) return entry;
+    }
+    return null;
+  }
+
   insert(entry: CtEntry): void {
     entry.slot = this.list.length;
     this.list.push(entry);

@@ -60,6 +60,22 @@ export class MacTable {
     return flood.sort((a, b) => a.ofport - b.ofport);
   }
 
+  /** Is the destination learned, so that the packet is not flooded? */
+  knows(effect: NormalEffect, admission: Admission): boolean {
+    if (isGroup(effect.dstHigh)) return false;
+    return this.entries.has(entryKey(macNumber(effect.dstHigh, effect.dstLow), admission.vlan));
+  }
+
+  /** Independent copy. */
+  clone(): MacTable {
+    const copy = new MacTable(this.ports, this.config);
+    for (const [key, entry] of this.entries) {
+      copy.entries.set(key, { ...entry });
+      copy.count(entry.port, 1);
+    }
+    return copy;
+  }
+
   /** Changed VLAN settings of a port forget what was learned there (ofproto-dpif.c:bundle_set). */
   forgetPort(port: number): void {
     for (const [key, entry] of this.entries) if (entry.port === port) this.remove(key, entry);

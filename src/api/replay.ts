@@ -1,0 +1,261 @@
+/** `replay`: captures, tables and the record of a restart in; every drop window with its cause out. */
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { FRAME_REASONS, FrameJudge } from '../capture/direction.js';
+import { MergedCapture } from '../capture/merge.js';
+import { captureProblem, openCapture } from '../capture/open.js';
+import { parsePortOf } from '../capture/portOf.js';
+import type { CaptureSource } from '../capture/source.js';
+import { Scan } from '../packet/scan.js';
+import { classMask } from '../replay/classMask.js';
+import { ReplayEngine } from '../replay/engine.js';
+import { planRestart, type Restart } from '../replay/restart.js';
+import { TraceReplay } from '../replay/trace.js';
+import { digest } from '../report/digest.js';
+import { type Described, ReplayDescriber, ruleCount } from '../report/fromReplay.js';
+import { ModelledHistograms } from '../report/histograms.js';
+import { SCHEMA_VERSION } from '../report/names.js';
+import type { ReplayResult } from '../report/result.js';
+import type { Schedule } from '../timeline/schedule.js';
+import type { Timeline } from '../timeline/timeline.js';
+import { InputError } from '../util/errors.js';
+import { textOf } from '../util/inputFile.js';
+import { formatUnixNs } from '../util/units.js';
+import { TOOL } from '../util/version.js';
+import { recordHistograms } from './histogramsOf.js';
+import { makeNaming } from './naming.js';
+import {
+  InputReader,
+  makeEnv,
+  makeTracker,
+  readBridge,
+  readDump,
+  readEntries,
+  readRestart,
+  readTimeline,
+  stationsOf,
+} from './replayInputs.js';
+import type { ReplayOptions, ReplayOutcome } from './replayOptions.js';
+import { VerdictLines } from './verdictLines.js';
+
+const DAY_NS = 86_400_000_000_000n;
+/** Verdict lines are handed over in pieces of about this size. */
+const PIECE_CHARS = 1 << 20;
+
+export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
+  const reader = new InputReader();
+  const bridge = readBridge(reader, options.ports ?? [], options.bridge);
+  const before = readDump(reader, options.before, bridge.names);
+  const captures = await openCaptures(options);
+  const capture = new MergedCapture(captures.map(({ source }) => source));
+  try {
+    await capture.prime();
+    const startUnixNs = capture.startUnixNs;
+    // The trace's end is not known before it is read: times of day may lie within a day of its start.
+    const schedule = await readRestart(reader, options, bridge, before.rules, {
+      first: startUnixNs,
+      last: startUnixNs + DAY_NS,
+    });
+    const timeline = readTimeline(reader, options, bridge, before.rules, schedule);
+    const restart = planRestart(timeline, (unixNs) => Number(unixNs - startUnixNs), options.judge ?? 'auto');
+    const env = makeEnv(timeline, bridge, options.bridge ?? 'br-int');
+    const tracker = makeTracker(options);
+    const entries = readEntries(reader, options.conntrackBefore, tracker);
+    const engine = new ReplayEngine(restart, env, tracker, {
+      reuse: options.reuse ?? true,
+      resolveAll: options.onVerdicts !== undefined,
+      midstream: options.midstream ?? 'strict',
+      entries: entries?.entries ?? [],
+    });
+    const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
+    const judge = new FrameJudge(capture.sources, {
+      ports: bridge.ports,
+      mode: options.direction ?? 'auto',
+      portOf: portOf === null ? null : parsePortOf(textOf(portOf), portOf.name),
+      fileNames: captures.map(({ portName }) => portName),
+      stations: stationsOf(timeline),
+    });
+    const scan = new Scan(capture, judge, {
+      usedBits: classMask(timeline),
+      verifyChecksums: options.verifyChecksums ?? false,
+    });
+    const interrupted = await runTrace(options, scan, engine, timeline, startUnixNs);
+    engine.finish();
+    const warnings = [
+      ...before.warnings,
+      ...schedule.warnings,
+      ...timeline.warnings,
+      ...(entries?.warnings ?? []),
+      ...captureWarnings(capture),
+    ];
+    return describe({
+      options,
+      reader,
+      captures,
+      capture,
+      scan,
+      engine,
+      schedule,
+      timeline,
+      restart,
+      startUnixNs,
+      warnings,
+      interrupted,
+    });
+  } finally {
+    // After an abort a read may still be waiting, and closing would wait for it.
+    if (options.signal?.aborted !== true) await capture.close();
+  }
+}
+
+interface NamedCapture {
+  readonly path: string;
+  readonly source: CaptureSource;
+  /** From `NAME=FILE`. */
+  readonly portName: string | null;
+}
+
+async function openCaptures(options: ReplayOptions): Promise<NamedCapture[]> {
+  if (options.captures.length === 0) throw new InputError('no capture given');
+  const opened: NamedCapture[] = [];
+  for (const text of options.captures) {
+    const at = text.indexOf('=');
+    const portName = at > 0 && !text.slice(0, at).includes('/') ? text.slice(0, at) : null;
+    const path = portName === null ? text : text.slice(at + 1);
+    opened.push({ path, portName, source: await openCapture(path, { reader: options.reader ?? 'native' }) });
+  }
+  return opened;
+}
+
+/** True: interrupted before the end. */
+async function runTrace(
+  options: ReplayOptions,
+  scan: Scan,
+  engine: ReplayEngine,
+  timeline: Timeline,
+  startUnixNs: bigint,
+): Promise<boolean> {
+  const trace = new TraceReplay(engine, scan.variants);
+  const lines =
+    options.onVerdicts === undefined ? null : new VerdictLines(makeNaming(timeline, scan.groups, startUnixNs));
+  let text = '';
+  for await (const chunk of scan.chunks()) {
+    trace.take(
+      chunk,
+      lines === null
+        ? null
+        : (verdict, judgement, table, row) => {
+            text += lines.lines(verdict, judgement, table, row);
+          },
+    );
+    if (text.length > PIECE_CHARS) {
+      await options.onVerdicts?.(text);
+      text = '';
+    }
+    options.onProgress?.({ what: 'packets', done: scan.frames, total: null });
+    if (options.signal?.aborted === true) return true;
+  }
+  if (text !== '') await options.onVerdicts?.(text);
+  return false;
+}
+
+function captureWarnings(capture: MergedCapture): string[] {
+  const warnings: string[] = [];
+  for (const source of capture.sources) {
+    const problem = captureProblem(source);
+    if (problem !== null) warnings.push(problem.error.format());
+  }
+  if (capture.clamped > 0)
+    warnings.push(`${capture.clamped} time stamps ran backwards inside a file: taken as the latest before`);
+  if (capture.untimed > 0) warnings.push(`${capture.untimed} packets have no time stamp and were not replayed`);
+  return warnings;
+}
+
+interface Done {
+  readonly options: ReplayOptions;
+  readonly reader: InputReader;
+  readonly captures: readonly NamedCapture[];
+  readonly capture: MergedCapture;
+  readonly scan: Scan;
+  readonly engine: ReplayEngine;
+  readonly schedule: Schedule;
+  readonly timeline: Timeline;
+  readonly restart: Restart;
+  readonly startUnixNs: bigint;
+  readonly warnings: readonly string[];
+  readonly interrupted: boolean;
+}
+
+function describe(done: Done): ReplayOutcome {
+  const { options, scan, engine, schedule, timeline, restart, startUnixNs } = done;
+  const naming = makeNaming(timeline, scan.groups, startUnixNs);
+  const describer = new ReplayDescriber(naming, restart, schedule.fidelity === 'dumps');
+  const described = describer.describe(engine.walker.connections, options.allFlows ?? false);
+  const histograms = new ModelledHistograms();
+  recordHistograms(histograms, engine, restart);
+  const result: ReplayResult = {
+    schemaVersion: SCHEMA_VERSION,
+    tool: TOOL,
+    options: reportedOptions(options),
+    inputs: [...done.reader.records, ...done.captures.map((capture) => captureRecord(capture))],
+    summary: summaryOf(done, described),
+    steps: stepsOf(done),
+    windows: described.windows,
+    culprits: described.culprits,
+    flows: described.flows,
+    histograms: { modelled: histograms.toJson() },
+    warnings: [...done.warnings],
+    ...(done.interrupted ? { interrupted: true } : {}),
+  };
+  return { result: { ...result, digest: digest(result) }, histograms: histograms.encode() };
+}
+
+/** Options that change the result, without functions and paths. */
+function reportedOptions(options: ReplayOptions): Record<string, unknown> {
+  const { judge = 'auto', conntrack = 'linux', midstream = 'strict', direction = 'auto', reader = 'native' } = options;
+  return { judge, conntrack, midstream, direction, reader };
+}
+
+function captureRecord({ path }: NamedCapture): ReplayResult['inputs'][number] {
+  if (path === '-' || !statSync(path).isFile()) return { name: 'standard input', bytes: 0, sha256: '0'.repeat(64) };
+  const bytes = readFileSync(path);
+  return { name: basename(path), bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+function summaryOf({ scan, engine, schedule, restart, timeline }: Done, described: Described): ReplayResult['summary'] {
+  const notReplayed: Record<string, number> = {};
+  FRAME_REASONS.forEach((reason, i) => {
+    const count = scan.otherCounts[i]!;
+    if (i > 0 && count > 0) notReplayed[reason] = count;
+  });
+  const first = timeline.steps[0];
+  const last = timeline.steps.at(-1);
+  return {
+    packets: { replayed: scan.packets, notReplayed },
+    ...described.counts,
+    flooded: engine.windows.floodedCount,
+    restart:
+      first === undefined || last === undefined
+        ? null
+        : {
+            from: formatUnixNs(first.t.earliest),
+            to: formatUnixNs(last.t.latest),
+            ns: Number(last.t.latest - first.t.earliest),
+          },
+    judge: restart.judgeBefore ? 'before' : 'both',
+    fidelity: schedule.fidelity,
+    unfinished: restart.unfinished,
+  };
+}
+
+function stepsOf({ timeline }: Done): ReplayResult['steps'] {
+  const { steps } = timeline;
+  return {
+    count: steps.length,
+    first: steps[0] === undefined ? null : formatUnixNs(steps[0].t.earliest),
+    last: steps.length === 0 ? null : formatUnixNs(steps.at(-1)!.t.latest),
+    bundles: steps.filter((step) => step.kind === 'tables' && step.bundle).length,
+    rules: { before: ruleCount(timeline, 0), after: ruleCount(timeline, 'last') },
+  };
+}

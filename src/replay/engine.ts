@@ -1,0 +1,105 @@
+/**
+ * A trace through the schedule: packets in, judgements and windows out. Groups are independent, so each packet is walked in its
+ * own group's state; what couples them (MAC tables, windows' order) is done behind the walk, in replay order.
+ */
+import type { CtEntry } from '../conntrack/entry.js';
+import type { Tracker } from '../conntrack/tracker.js';
+import type { PacketInfo } from '../packet/packetInfo.js';
+import type { PipelineEnv } from '../pipeline/env.js';
+import { tuplePart } from './entryKey.js';
+import { endFlow } from './flowEnd.js';
+import type { Flow } from './flows.js';
+import { MacPass } from './macPass.js';
+import { Midstream } from './midstream.js';
+import type { PacketClass } from './passes.js';
+import { ACTUAL, type Restart, VersionCursor } from './restart.js';
+import { Theatre } from './scene.js';
+import { StartEntries } from './startEntries.js';
+import { GroupState, type PacketVerdict, Walker } from './walk.js';
+import { type PacketJudgement, WindowPass } from './windows.js';
+import { WorldRunner } from './worldRun.js';
+
+export interface EngineOptions {
+  /** Reuse passes; false must not change anything but the time it takes. */
+  readonly reuse: boolean;
+  /** Resolve the outputs of every packet (verdict lines). */
+  readonly resolveAll: boolean;
+  /** `established`: connections first seen in their middle are taken as such. */
+  readonly midstream: 'established' | 'strict';
+  /** Entries at the start of the trace (time 0). */
+  readonly entries: readonly CtEntry[];
+}
+
+/** A packet as it enters. */
+export interface EnteringPacket {
+  readonly number: number;
+  readonly tNs: number;
+  readonly inPort: number;
+  readonly group: number;
+  readonly direction: 0 | 1;
+  readonly cls: PacketClass;
+  readonly info: PacketInfo;
+}
+
+export class ReplayEngine {
+  readonly restart: Restart;
+  readonly macs: MacPass;
+  readonly walker: Walker;
+  readonly windows: WindowPass;
+  readonly midstream: Midstream | null;
+  private readonly entries: StartEntries;
+  private readonly theatre: Theatre;
+  private readonly cursor: VersionCursor;
+  private readonly groups: GroupState[] = [];
+
+  constructor(restart: Restart, env: PipelineEnv, tracker: Tracker, options: EngineOptions) {
+    this.restart = restart;
+    const runner = new WorldRunner(env, tracker, options.reuse);
+    this.theatre = new Theatre(restart, runner);
+    this.macs = new MacPass(env);
+    this.midstream = options.midstream === 'established' ? new Midstream(runner) : null;
+    this.entries = new StartEntries(options.entries);
+    this.walker = new Walker(restart, runner, { keepEnds: restart.judgeBefore, midstream: this.midstream });
+    this.windows = new WindowPass(restart, this.theatre, this.macs, options.resolveAll);
+    this.cursor = new VersionCursor(restart);
+  }
+
+  /** Takes packets in replay order. */
+  take(packet: EnteringPacket): { verdict: PacketVerdict; judgement: PacketJudgement } {
+    let group = this.groups[packet.group];
+    if (group === undefined) {
+      group = new GroupState(packet.group);
+      for (const entry of this.entries.take(packet.cls.key, packet.info)) group.stores[ACTUAL].insert(entry);
+      this.groups[packet.group] = group;
+    }
+    const verdict = this.walker.walk(group, {
+      ...packet,
+      version: this.cursor.moveTo(packet.tNs),
+      tuplePart: tuplePart(packet.cls.key, packet.info),
+    });
+    return { verdict, judgement: this.windows.take(verdict) };
+  }
+
+  /** The trace is over: steps that are left act on the entries, open windows stay open, flows are asked how they ended. */
+  finish(): void {
+    const unseen = new GroupState(-1);
+    for (const entry of this.entries.rest()) unseen.stores[ACTUAL].insert(entry);
+    this.walker.applyDeletions(unseen, this.restart.lastVersion);
+    for (const group of this.groups)
+      if (group !== undefined) this.walker.applyDeletions(group, this.restart.lastVersion);
+    for (const { flows } of this.walker.connections) {
+      for (const flow of flows) if (flow !== null) this.finishFlow(flow);
+    }
+  }
+
+  /** Groups that a packet was seen of, by number. */
+  groupStates(): readonly GroupState[] {
+    return this.groups;
+  }
+
+  private finishFlow(flow: Flow): void {
+    this.windows.finish(flow);
+    if (flow.windows > 0) flow.exposed = false;
+    endFlow(this.theatre, flow);
+  }
+}

@@ -1,0 +1,60 @@
+/** Chunks of the packet table through the engine, in replay order. */
+import { K, KEY_WORDS } from '../fields/key.js';
+import type { PacketTable } from '../packet/columns.js';
+import { PacketInfo } from '../packet/packetInfo.js';
+import type { VariantTable } from '../packet/variants.js';
+import type { ReplayEngine } from './engine.js';
+import { PacketClass } from './passes.js';
+import type { PacketVerdict } from './walk.js';
+import type { PacketJudgement } from './windows.js';
+
+/** Told of each packet, in order. `row`: its place in the chunk. */
+export type OnVerdict = (verdict: PacketVerdict, judgement: PacketJudgement, chunk: PacketTable, row: number) => void;
+
+export class TraceReplay {
+  private readonly engine: ReplayEngine;
+  private readonly variants: VariantTable;
+  /** Classes by group and direction (`group * 2 + direction`): a variant is one of a flow. */
+  private readonly classes: { readonly variant: number; readonly cls: PacketClass }[][] = [];
+  private readonly key = new Int32Array(KEY_WORDS);
+  private readonly info = new PacketInfo();
+  /** Packets so far. */
+  count = 0;
+
+  constructor(engine: ReplayEngine, variants: VariantTable) {
+    this.engine = engine;
+    this.variants = variants;
+  }
+
+  take(chunk: PacketTable, onVerdict: OnVerdict | null): void {
+    const { columns } = chunk;
+    const { key, info, variants, engine } = this;
+    for (let row = 0; row < chunk.count; row++) {
+      chunk.load(row, variants, key, info);
+      info.tcpFlags = key[K.tcp_flags]!;
+      const { verdict, judgement } = engine.take({
+        number: ++this.count,
+        tNs: columns.tsNs[row]!,
+        inPort: columns.inPort[row]!,
+        group: columns.group[row]!,
+        direction: columns.direction[row] === 0 ? 0 : 1,
+        cls: this.classOf(columns.group[row]! * 2 + columns.direction[row]!, columns.variant[row]!),
+        info,
+      });
+      onVerdict?.(verdict, judgement, chunk, row);
+    }
+  }
+
+  /** The class of a flow's variant; its key is that of the first packet seen of it. */
+  private classOf(flow: number, variant: number): PacketClass {
+    let known = this.classes[flow];
+    if (known === undefined) {
+      known = [];
+      this.classes[flow] = known;
+    }
+    for (const each of known) if (each.variant === variant) return each.cls;
+    const cls = new PacketClass(Int32Array.from(this.key));
+    known.push({ variant, cls });
+    return cls;
+  }
+}
