@@ -43,11 +43,17 @@ const FRAGMENTS: readonly { name: string; mask: number; value: number }[] = [
  * Throws InputError; `*` is mask 0.
  */
 export function parseFieldValue(field: Field, text: string, ports: PortNames | null): Masked {
+  const parsed = parseAnyMask(field, text, ports);
+  if (!field.maskable && parsed.mask !== 0n && parsed.mask !== ones(field.nBytes))
+    throw new InputError(`${text}: invalid mask for field ${field.name}`);
+  return parsed;
+}
+
+/** The same, with a mask on any field: switches print what they do not read. */
+export function parseAnyMask(field: Field, text: string, ports: PortNames | null): Masked {
   if (text === '*') return { value: 0n, mask: 0n };
   const parsed = parseByFormat(field, text, ports);
   if (typeof parsed === 'string') throw new InputError(parsed);
-  if (!field.maskable && parsed.mask !== 0n && parsed.mask !== ones(field.nBytes))
-    throw new InputError(`${text}: invalid mask for field ${field.name}`);
   return parsed;
 }
 

@@ -3,8 +3,8 @@
  * actionCheck.ts. lib/ofp-actions.c:ofpacts_parse__ and the parse_* functions; names are not case-sensitive.
  */
 
-import { fieldByName } from '../fields/fieldTable.js';
-import { parseFieldValue } from '../fields/fieldText.js';
+import { type Field, fieldByName, preferredCode } from '../fields/fieldTable.js';
+import { parseAnyMask, parseFieldValue } from '../fields/fieldText.js';
 import { PORT } from '../fields/key.js';
 import { parseU64, scanFieldNumber, U64_MAX } from '../fields/numberText.js';
 import { parsePort } from '../fields/portText.js';
@@ -276,10 +276,18 @@ function parseSetField(text: string, context: ParseContext): Action {
   const of = fieldByName(key);
   if (of === undefined) throw unknownField(`${key} is not a valid OXM field name`, key);
   if (!of.writable) throw new InputError(`${key} is read-only`);
+  if (context.asPrinted) return printedSetField(of, value, context);
   const parsed = parseFieldValue(of, value, context.ports);
   if (!isValidValue(of, parsed.value)) throw new InputError(`${value} is not a valid value for field ${key}`);
   context.formats &= fieldFormats(of).exact;
   return { type: 'setField', field: of.name, value: parsed.value, mask: parsed.mask, load: false };
+}
+
+/** What came from a load may have a mask or a value that set_field does not take. */
+function printedSetField(of: Field, text: string, context: ParseContext): Action {
+  const { value, mask } = parseAnyMask(of, text, context.ports);
+  const set = { type: 'setField', field: of.name, value, mask, load: false } as const;
+  return preferredCode(of, 0)?.oxmClass === 0xffff ? { ...set, load2: true } : set;
 }
 
 function parseLoad(text: string): Action {

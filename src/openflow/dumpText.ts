@@ -127,7 +127,7 @@ function actionsIndex(text: string): number {
 function readPrinted(text: string, options: FlowTextOptions): { rule: Rule; stats: RuleStats } | null {
   const at = actionsIndex(text);
   if (at < 0) return null;
-  const context = new ParseContext({ ports: options.ports ?? null, tables: options.tables ?? null });
+  const context = new ParseContext({ ports: options.ports ?? null, tables: options.tables ?? null }, true);
   const draft = new FlowDraft();
   scratch.clear();
   try {

@@ -13,11 +13,14 @@ export interface Names {
 export class ParseContext {
   readonly ports: PortNames | null;
   readonly tables: PortNames | null;
+  /** Text that a switch printed, taken as it stands. */
+  readonly asPrinted: boolean;
   /** Formats that can still say the flow; narrowed while parsing. */
   formats = ANY_FORMAT;
   depth = 0;
 
-  constructor(names: Names) {
+  constructor(names: Names, asPrinted = false) {
+    this.asPrinted = asPrinted;
     this.ports = names.ports;
     this.tables = names.tables;
   }
