@@ -65,7 +65,7 @@ function restartLine({ summary, steps }: ReplayResult): string {
   const bracket =
     summary.fidelity === 'dumps' ? ' Times are brackets and causes candidates: only dumps tell of it.' : '';
   return (
-    `Restart from ${dateTime(from)} UTC for ${duration(ns)}: ${parts.join(', ')}; ` +
+    `Restart ${ns === 0 ? 'at' : 'from'} ${dateTime(from)} UTC${ns === 0 ? '' : ` for ${duration(ns)}`}: ${parts.join(', ')}; ` +
     `${plural(steps.rules.before, 'flow')} in the tables before, ${grouped(steps.rules.after)} after.${bracket}`
   );
 }

@@ -8,6 +8,7 @@ import {
   clock,
   deadReason,
   duration,
+  flowShort,
   flowText,
   grouped,
   markOf,
@@ -92,7 +93,12 @@ export function windowTable(result: ReplayResult): string[] {
 }
 
 function ruleText(rule: string | null): string {
-  return rule === null ? 'no rule (table miss)' : clean(rule);
+  return rule === null ? 'no rule (table miss)' : flowShort(rule);
+}
+
+/** `3 packets lost for 410 ms …`: a window in one sentence. */
+export function windowSentence(window: Window, flows: readonly Flow[], windows: readonly Window[]): string {
+  return `${plural(window.packets, 'packet')} ${gapSentence(window, flows, markOf(windows))}`;
 }
 
 /** The gap that packets show beside the outage of the tables, and what became of the flow and of its other direction. */
@@ -217,7 +223,7 @@ export function uncertainPackets({ ambiguous, unsupported, summary }: ReplayResu
   if (unsupported !== undefined && unsupported.length > 0) {
     lines.push('Not supported, so not judged');
     for (const { what, rule, packets, firstPacket } of unsupported.slice(0, FLOWS_SHOWN)) {
-      lines.push(`  ${clean(what)}: ${plural(packets, 'packet')} from packet ${firstPacket}, rule ${clean(rule)}`);
+      lines.push(`  ${clean(what)}: ${plural(packets, 'packet')} from packet ${firstPacket}, rule ${flowShort(rule)}`);
     }
   }
   return lines;

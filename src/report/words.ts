@@ -122,6 +122,12 @@ function conntrackFilter(cause: Cause): string {
   return parts.length === 0 ? ' (all)' : ` (${clean(parts.join(', '))})`;
 }
 
+/** A flow without its cookie, which people do not read; one that selects by cookie alone keeps it. */
+export function flowShort(flow: string): string {
+  const short = flow.replace(/\bcookie=0x[0-9a-f]+(?:\/(?:0x[0-9a-f]+|-1))?, ?/, '').replace(/^(table=\w+), /, '$1,');
+  return clean(short);
+}
+
 /** A few of a list: `a, b, c and 4 more`. */
 export function some(items: readonly string[], limit = 3): string {
   if (items.length <= limit + 1) return joined(items);
