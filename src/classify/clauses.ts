@@ -43,16 +43,22 @@ export class RuleClauses {
 
   private clausesOf(actions: readonly Action[]): Clauses | null {
     if (!isClauseFlow(actions)) return null;
-    const conjunctions = actions.filter((action) => action.type === 'conjunction');
-    const ids = conjunctions.map((action) => action.id >>> 0);
-    const n = conjunctions.map((action) => action.nClauses);
-    return {
-      ids,
-      idNumbers: ids.map((id) => this.idNumber(id)),
-      clause: conjunctions.map((action) => action.clause),
-      n,
-      minN: Math.min(...n),
+    const found = {
+      ids: [] as number[],
+      idNumbers: [] as number[],
+      clause: [] as number[],
+      n: [] as number[],
+      minN: 64,
     };
+    for (const action of actions) {
+      if (action.type !== 'conjunction') continue;
+      found.ids.push(action.id >>> 0);
+      found.idNumbers.push(this.idNumber(action.id >>> 0));
+      found.clause.push(action.clause);
+      found.n.push(action.nClauses);
+      found.minN = Math.min(found.minN, action.nClauses);
+    }
+    return found;
   }
 
   private idNumber(id: number): number {

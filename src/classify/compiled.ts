@@ -11,7 +11,7 @@ import { TableCells } from './cells.js';
 import type { Classifier, LookupExplanation, LookupResult } from './classifier.js';
 import { RuleClauses } from './clauses.js';
 import { Evaluator } from './evaluate.js';
-import { CandidateSet } from './pieces.js';
+import { CandidateSet, type Piece } from './pieces.js';
 import { TableMachine } from './tableMachine.js';
 
 export class CompiledClassifier implements Classifier {
@@ -43,7 +43,21 @@ export class CompiledClassifier implements Classifier {
   }
 }
 
-const NO_PIECE = -1;
+/** Layout of a remembered piece: eight numbers, half a cache line. */
+const FROM = 0;
+const TO = 1;
+const RULE = 2;
+/** Next piece of the same state, or NO_PIECE. */
+const NEXT = 3;
+const CONJ_ID = 4;
+/** Bits of IS_CONJUNCTION and IS_AMBIGUOUS. */
+const KIND = 5;
+const STRIDE = 8;
+const IS_CONJUNCTION = 1;
+const IS_AMBIGUOUS = 2;
+
+/** Pieces are named by the place where they begin; there is none at 0, so that empty tables need no filling. */
+const NO_PIECE = 0;
 const INITIAL_PIECES = 256;
 
 class CompiledTable {
@@ -52,15 +66,12 @@ class CompiledTable {
   private readonly machine: TableMachine;
   /** By final state of the machine. */
   private candidates: (CandidateSet | undefined)[] = [];
-  private firstPiece = new Int32Array(INITIAL_PIECES).fill(NO_PIECE);
+  private firstPiece = new Int32Array(INITIAL_PIECES);
   /** Pieces found so far; those of a state are a linked list, the last one used in front. */
-  private count = 0;
-  private from = new Int32Array(INITIAL_PIECES);
-  private to = new Int32Array(INITIAL_PIECES);
-  private rule = new Int32Array(INITIAL_PIECES);
-  private next = new Int32Array(INITIAL_PIECES);
-  private conjId: (number | null)[] = [];
-  private others: (readonly number[])[] = [];
+  private pieces = new Int32Array(INITIAL_PIECES * STRIDE);
+  private end = STRIDE;
+  /** By piece, for ambiguous ones. */
+  private others = new Map<number, readonly number[]>();
 
   constructor(table: TableCells) {
     this.table = table;
@@ -73,16 +84,17 @@ class CompiledTable {
   lookup(key: Int32Array, version: number, out: LookupResult): void {
     const state = this.machine.run(key);
     let piece = state < this.firstPiece.length ? this.firstPiece[state]! : NO_PIECE;
-    if (piece === NO_PIECE || version < this.from[piece]! || version >= this.to[piece]!)
+    if (piece === NO_PIECE || version < this.pieces[piece]! || version >= this.pieces[piece + TO]!)
       piece = this.findPiece(state, version);
-    out.rule = this.rule[piece]!;
-    out.from = this.from[piece]!;
-    out.to = this.to[piece]!;
-    out.conjId = this.conjId[piece]!;
-    const others = this.others[piece]!;
-    out.ambiguous = others.length > 0;
-    out.otherRules.length = 0;
-    for (let i = 0; i < others.length; i++) out.otherRules.push(others[i]!);
+    const { pieces } = this;
+    const kind = pieces[piece + KIND]!;
+    out.rule = pieces[piece + RULE]!;
+    out.from = pieces[piece + FROM]!;
+    out.to = pieces[piece + TO]!;
+    out.conjId = (kind & IS_CONJUNCTION) !== 0 ? pieces[piece + CONJ_ID]! >>> 0 : null;
+    if (out.otherRules.length > 0) out.otherRules.length = 0;
+    out.ambiguous = (kind & IS_AMBIGUOUS) !== 0;
+    if (out.ambiguous) out.otherRules.push(...this.others.get(piece)!);
   }
 
   explain(key: Int32Array, version: number): LookupExplanation {
@@ -93,25 +105,34 @@ class CompiledTable {
 
   /** Looks through the state's further pieces, finds the one out that is missing, and puts it in front. */
   private findPiece(state: number, version: number): number {
-    this.makeRoom(state);
+    while (state >= this.firstPiece.length) this.firstPiece = doubled(this.firstPiece);
     const first = this.firstPiece[state]!;
-    for (let before = first; before !== NO_PIECE; before = this.next[before]!) {
-      const piece = this.next[before]!;
-      if (piece === NO_PIECE || version < this.from[piece]! || version >= this.to[piece]!) continue;
-      this.next[before] = this.next[piece]!;
-      this.next[piece] = first;
+    const { pieces } = this;
+    for (let before = first; before !== NO_PIECE; before = pieces[before + NEXT]!) {
+      const piece = pieces[before + NEXT]!;
+      if (piece === NO_PIECE || version < pieces[piece + FROM]! || version >= pieces[piece + TO]!) continue;
+      pieces[before + NEXT] = pieces[piece + NEXT]!;
+      pieces[piece + NEXT] = first;
       this.firstPiece[state] = piece;
       return piece;
     }
-    const found = this.candidatesOf(state).pieceAt(version);
-    const piece = this.count++;
-    this.from[piece] = found.from;
-    this.to[piece] = found.to;
-    this.rule[piece] = found.rule;
-    this.conjId[piece] = found.conjId;
-    this.others[piece] = found.others;
-    this.next[piece] = first;
-    this.firstPiece[state] = piece;
+    const found = this.remember(this.candidatesOf(state).pieceAt(version), first);
+    this.firstPiece[state] = found;
+    return found;
+  }
+
+  private remember({ from, to, rule, conjId, others }: Piece, next: number): number {
+    const piece = this.end;
+    this.end += STRIDE;
+    if (this.end > this.pieces.length) this.pieces = doubled(this.pieces);
+    const { pieces } = this;
+    pieces[piece + FROM] = from;
+    pieces[piece + TO] = to;
+    pieces[piece + RULE] = rule;
+    pieces[piece + NEXT] = next;
+    pieces[piece + CONJ_ID] = conjId ?? 0;
+    pieces[piece + KIND] = (conjId === null ? 0 : IS_CONJUNCTION) | (others.length > 0 ? IS_AMBIGUOUS : 0);
+    if (others.length > 0) this.others.set(piece, others);
     return piece;
   }
 
@@ -126,24 +147,16 @@ class CompiledTable {
     return candidates;
   }
 
-  private makeRoom(state: number): void {
-    while (state >= this.firstPiece.length) this.firstPiece = grown(this.firstPiece, NO_PIECE);
-    if (this.count < this.from.length) return;
-    this.from = grown(this.from, 0);
-    this.to = grown(this.to, 0);
-    this.rule = grown(this.rule, 0);
-    this.next = grown(this.next, 0);
-  }
-
   private forget(): void {
     this.candidates = [];
     this.firstPiece.fill(NO_PIECE);
-    this.count = 0;
+    this.others.clear();
+    this.end = STRIDE;
   }
 }
 
-function grown(array: Int32Array<ArrayBuffer>, fill: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(array.length * 2).fill(fill);
+function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(array.length * 2);
   larger.set(array);
   return larger;
 }

@@ -37,7 +37,7 @@ export class CandidateSet {
     this.cells = cells;
     this.bounds = boundsOf(table, cells);
     this.rule = new Int32Array(this.bounds.length).fill(NOT_ASKED);
-    this.conjId = Array.from(this.bounds, () => null);
+    this.conjId = new Array<number | null>(this.bounds.length).fill(null);
   }
 
   /** The answer at `version`, with the longest stretch of versions over which it is the same. */
@@ -105,33 +105,38 @@ export class CandidateSet {
 
 /** Where rules of these cells come or go that a header can meet, or where their masks change places. */
 function boundsOf(table: TableCells, cells: readonly Cell[]): Int32Array {
-  const { rules } = table.timeline;
   const bounds = [0];
-  const ids = new Set<number>();
-  const take = (chain: Chain): void => {
-    for (const slot of chain)
-      for (const index of slot.rules) {
-        const { from, to } = rules[index]!;
-        bounds.push(from);
-        if (to !== NEVER) bounds.push(to);
-        const clauses = table.clauses(index);
-        if (clauses !== null) for (const id of clauses.ids) ids.add(id);
-      }
-  };
-  for (const cell of cells) take(chainOf(cell, 0));
-  ids.delete(0);
-  for (const cell of cells) {
-    if (cell.byId === null) continue;
-    for (const id of ids) {
-      const chain = cell.byId.get(id);
-      if (chain !== undefined) take(chain);
+  const ids: number[] = [];
+  for (let i = 0; i < cells.length; i++) addLifetimes(table, chainOf(cells[i]!, 0), bounds, ids);
+  const distinct = new Set(ids);
+  distinct.delete(0);
+  for (const { byId } of cells) {
+    if (byId === null) continue;
+    for (const id of distinct) {
+      const chain = byId.get(id);
+      if (chain !== undefined) addLifetimes(table, chain, bounds, ids);
     }
   }
   addOrderChanges(table, cells, bounds);
-  const sorted = Int32Array.from(bounds).sort();
+  const sorted = new Int32Array(bounds).sort();
   let count = 1;
   for (let i = 1; i < sorted.length; i++) if (sorted[i] !== sorted[i - 1]) sorted[count++] = sorted[i]!;
   return sorted.slice(0, count);
+}
+
+/** Beginnings and ends of a chain's rules, and the ids that its clause flows name. */
+function addLifetimes(table: TableCells, chain: Chain, bounds: number[], ids: number[]): void {
+  const { rules } = table.timeline;
+  for (let i = 0; i < chain.length; i++) {
+    const slot = chain[i]!.rules;
+    for (let j = 0; j < slot.length; j++) {
+      const { from, to } = rules[slot[j]!]!;
+      bounds.push(from);
+      if (to !== NEVER) bounds.push(to);
+      const clauses = table.clauses(slot[j]!);
+      if (clauses !== null) for (let k = 0; k < clauses.ids.length; k++) ids.push(clauses.ids[k]!);
+    }
+  }
 }
 
 /** Versions at which two of the cells' masks that stay change places. */

@@ -58,8 +58,9 @@ export class WordClasses {
   private readonly masks: readonly number[];
   private readonly named: PairMap;
   private readonly byNames = new Map<string, number>();
-  /** Class + 1 per small value, 0 = not seen yet. */
-  private readonly direct: Int32Array;
+  /** Class + 1 per small value, 0 = not seen yet; empty until the first such value comes. */
+  private direct = new Int32Array(0);
+  private readonly directLength: number;
   /** [value, class + 1], open addressing, for the other values. */
   private slots = new Int32Array(128);
   private size = 0;
@@ -68,7 +69,7 @@ export class WordClasses {
     this.masks = masks;
     this.named = named;
     const limit = used >>> 0 <= DIRECT_MAX ? used : largest;
-    this.direct = new Int32Array(limit <= DIRECT_MAX ? limit + 1 : 0);
+    this.directLength = limit <= DIRECT_MAX ? limit + 1 : 0;
   }
 
   /** `value`: only used bits. Called per packet, allocates only for values not seen before. */
@@ -95,6 +96,10 @@ export class WordClasses {
   }
 
   private findOther(value: number): number {
+    if (value >>> 0 < this.directLength) {
+      this.direct = new Int32Array(this.directLength);
+      return this.findDirect(value);
+    }
     const found = this.find(value);
     if (this.size >= REMEMBERED_MAX) {
       this.slots.fill(0);

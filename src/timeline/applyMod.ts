@@ -8,7 +8,7 @@ import type { Action } from '../openflow/actions.js';
 import { MATCH_ALL } from '../openflow/match.js';
 import type { FlowMod, Rule, RuleFlags } from '../openflow/rule.js';
 import type { CookieIndex } from './cookieIndex.js';
-import { isLooseMatch, type LiveRule, type LiveTable, valueHash } from './liveTable.js';
+import { isLooseMatch, type LiveRule, type LiveTable } from './liveTable.js';
 import type { ChangeBy } from './timeline.js';
 
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
@@ -186,10 +186,11 @@ function replace(
 /** A rule into its table and the list of its cookie. */
 export function insertNew(tables: LiveTables, rule: Rule, addedBy: ChangeBy | null, nowMs: number): LiveRule {
   const table = tables.table(rule.table);
+  const { subtable, hash } = table.place(rule.match);
   const live: LiveRule = {
     rule,
-    subtable: table.subtableOf(rule.match),
-    hash: valueHash(rule.match),
+    subtable,
+    hash,
     createdMs: nowMs,
     modifiedMs: nowMs,
     usedMs: nowMs,
@@ -224,12 +225,12 @@ function ruleOf(mod: FlowMod, table: number): Rule {
 /** ofp-flow.c:ofputil_decode_flow_mod_flags(): 1.0 and 1.1 always reset the counters; 1.3 brought the last two flags. */
 function flagsOf(mod: FlowMod): RuleFlags {
   const isOld = mod.of === '1.0' || mod.of === '1.1';
-  const hasCountFlags = !isOld && mod.of !== '1.2';
+  if (!isOld && mod.of !== '1.2') return mod.flags;
   return {
     ...mod.flags,
     resetCounts: isOld || mod.flags.resetCounts,
-    noPacketCounts: hasCountFlags && mod.flags.noPacketCounts,
-    noByteCounts: hasCountFlags && mod.flags.noByteCounts,
+    noPacketCounts: false,
+    noByteCounts: false,
   };
 }
 

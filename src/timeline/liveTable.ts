@@ -28,6 +28,13 @@ export interface LiveRule {
   cookieAfter: LiveRule | null;
 }
 
+/** Where a rule lies in its table. */
+export interface Place {
+  readonly subtable: Subtable;
+  /** Hash of the match's values: its bucket in the subtable. */
+  readonly hash: number;
+}
+
 /** All rules with one mask. It is kept when it is empty, so that a mask has one number for good. */
 export class Subtable {
   readonly mask: Match;
@@ -62,6 +69,7 @@ export class LiveTable {
   readonly order = new MaskOrder<Subtable>();
   private readonly subtables = new Map<number, Subtable[]>();
   private readonly newMask: (mask: Match) => number;
+  private located: { readonly match: Match; readonly subtable: Subtable | null; readonly hash: number } | null = null;
   /** Between defer() and publish() changes of the order wait. */
   private deferred = false;
   /** MaskOrder.revision that the timeline knows. */
@@ -82,20 +90,28 @@ export class LiveTable {
     this.order.publish();
   }
 
-  /** The subtable for the mask of `match`, made when there is none. */
-  subtableOf(match: Match): Subtable {
-    const found = this.findSubtable(match);
-    if (found !== undefined) return found;
-    const subtable = new Subtable(match, this.newMask(match));
-    const hash = maskHash(match);
-    const list = this.subtables.get(hash);
-    if (list === undefined) this.subtables.set(hash, [subtable]);
-    else list.push(subtable);
-    return subtable;
+  /** Where rules with this match lie: the subtable, made when there is none, and the hash of the values. */
+  place(match: Match): Place {
+    let { subtable, hash } = this.locate(match);
+    if (subtable === null) {
+      subtable = new Subtable(match, this.newMask(match));
+      const key = maskHash(match);
+      const list = this.subtables.get(key);
+      if (list === undefined) this.subtables.set(key, [subtable]);
+      else list.push(subtable);
+      this.located = { match, subtable, hash };
+    }
+    return { subtable, hash };
   }
 
-  private findSubtable(match: Match): Subtable | undefined {
-    return this.subtables.get(maskHash(match))?.find(({ mask }) => isSameMask(mask, match));
+  /** Most matches are looked for twice, to find the old rule and to put in the new one. */
+  private locate(match: Match): { readonly subtable: Subtable | null; readonly hash: number } {
+    if (this.located?.match === match) return this.located;
+    let subtable: Subtable | null = null;
+    for (const candidate of this.subtables.get(maskHash(match)) ?? [])
+      if (isSameMask(candidate.mask, match)) subtable = candidate;
+    this.located = { match, subtable, hash: hashArray(match.values, 0) };
+    return this.located;
   }
 
   /** classifier_insert() */
@@ -141,7 +157,8 @@ export class LiveTable {
 
   /** classifier_find_rule_exactly(): identical match and priority, not leaving. Published or not makes no difference. */
   findExactly(match: Match, priority: number): LiveRule | null {
-    const bucket = this.findSubtable(match)?.buckets.get(valueHash(match));
+    const { subtable, hash } = this.locate(match);
+    const bucket = subtable?.buckets.get(hash);
     if (bucket !== undefined)
       for (const live of bucket)
         if (!live.leaving && live.rule.priority === priority && sameArray(live.rule.match.values, match.values))
@@ -154,7 +171,7 @@ export class LiveTable {
     for (const subtable of this.order) {
       if (!subtable.covers(match)) continue;
       if (isSameMask(subtable.mask, match)) {
-        for (const live of subtable.buckets.get(valueHash(match)) ?? [])
+        for (const live of subtable.buckets.get(this.locate(match).hash) ?? [])
           if (!live.leaving && sameArray(live.rule.match.values, match.values)) yield live;
       } else {
         for (const live of subtable.rules) if (!live.leaving && isLooseMatch(live.rule.match, match)) yield live;
@@ -178,7 +195,6 @@ export class LiveTable {
   }
 }
 
-export const valueHash = (match: Match): number => hashArray(match.values, 0);
 const maskHash = (match: Match): number => hashArray(match.masks, hashArray(match.words, 0));
 
 /** cls_rule_is_loose_match(): the rule names at least the bits of `criteria`, with the same values. */
