@@ -60,10 +60,18 @@ export function executeOvs(
   if (attach.state === CS_INV) finish(attach, op.zone, null, null, 0, view);
   else if (attach.entry !== null && attach.entry.zone === op.zone && !op.force && !isControl) {
     executeCached(attach, attach.entry, op, packet, view);
-  } else if ((problemsOf(packet, attach) & INVALID) !== 0 || !hasKnownIcmpType(packet)) {
+  } else if (isInvalid(packet, attach) || !hasKnownIcmpType(packet)) {
     attach.state = CS_INV;
     finish(attach, op.zone, null, null, 0, view);
   } else process(tracker, store, attach, op, packet, nowNs, view);
+}
+
+/** conntrack.c:conn_key_extract: the L4 header of TCP, UDP and ICMP is checked, no other one is even read. */
+function isInvalid(packet: CtPacket, attach: CtAttach): boolean {
+  const problems = problemsOf(packet, attach) & INVALID;
+  const proto = packet.outerProto;
+  const isRead = proto === PROTO_TCP || proto === PROTO_UDP || isIcmp(proto);
+  return (isRead ? problems : problems & ~(PROBLEM.L4_CHECKSUM | PROBLEM.L4_MALFORMED)) !== 0;
 }
 
 /** conntrack.c:get_alg_ctl_type: such packets run the state machine at every ct(), helper or not. */
