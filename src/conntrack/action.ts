@@ -73,6 +73,8 @@ export function makeNatOp(spec: NatSpecLike): NatOp {
   };
 }
 
+const NO_TUPLE = new CtTuple();
+
 /**
  * Conntrack's notes on one packet: OVS `md.ct_state`, `md.conn`; kernel `skb->_nfct` and the key's ct_state. A clone of the
  * packet has its own copy. Reset it for each packet.
@@ -87,8 +89,8 @@ export class CtAttach {
   isRelated = false;
   /** Kernel: at its lookup the connection had no reply yet (IP_CT_NEW). */
   isNew = false;
-  /** Tuple of the last connection, for packets that NAT has rewritten (OVS conntrack.c:check_orig_tuple). */
-  readonly original = new CtTuple();
+  /** Tuple of the last connection, for packets that NAT has rewritten (OVS conntrack.c:check_orig_tuple). Not to be written. */
+  original: CtTuple = NO_TUPLE;
   originalProto = 0;
   /** ICMP error whose inner packet NAT has rewritten too: what a later ct() reads there. */
   readonly inner = new CtTuple();
@@ -114,7 +116,7 @@ export class CtAttach {
     this.isReply = other.isReply;
     this.isRelated = other.isRelated;
     this.isNew = other.isNew;
-    copyTuple(other.original, this.original);
+    this.original = other.original;
     this.originalProto = other.originalProto;
     copyTuple(other.inner, this.inner);
     this.isInnerRewritten = other.isInnerRewritten;
@@ -137,8 +139,8 @@ export class CtView {
   label3 = 0;
   /** The connection; null: none stored. Kernel: an uncommitted one is not shown here. */
   entry: CtEntry | null = null;
-  /** ct_nw_*, ct_tp_*: header that made the entry. `proto` 0: not known. */
-  readonly original = new CtTuple();
+  /** ct_nw_*, ct_tp_*: header that made the entry; `originalProto` 0: not known. Not to be written. */
+  original: CtTuple = NO_TUPLE;
   originalProto = 0;
   /** A fragment that waits: nothing goes on. */
   held = false;
@@ -157,16 +159,16 @@ export class CtView {
   /** Kernel: one whole packet goes on (call `writeReassembled`). OVS: each fragment goes on, all with this view. */
   isWhole = false;
 
+  /** Called per packet. All but what each ct() sets anyway: state, marks, entry, original. */
   reset(zone: number): void {
-    this.state = 0;
     this.zone = zone;
+    this.state = 0;
     this.entry = null;
     this.originalProto = 0;
     this.held = this.dropped = this.isArbitrary = this.isWhole = false;
     this.rewritten = 0;
     this.notExecuted = '';
     this.released = null;
-    this.setMarks(null);
   }
 
   setMarks(entry: CtEntry | null): void {

@@ -269,9 +269,8 @@ function show(store: CtStore, attach: CtAttach, view: CtView): void {
   view.entry = entry !== null && store.has(entry) ? entry : null;
   attach.originalProto = 0;
   if (entry !== null) {
-    copyTuple(entry.original, attach.original);
+    attach.original = view.original = entry.original;
     attach.originalProto = entry.proto;
-    copyTuple(entry.original, view.original);
   }
   view.originalProto = attach.originalProto;
 }

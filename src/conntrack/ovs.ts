@@ -18,7 +18,17 @@ import { type CtPacket, PROBLEM } from './packet.js';
 import type { CtStore } from './store.js';
 import { OT } from './timeouts.js';
 import type { Tracker } from './tracker.js';
-import { CtTuple, copyTuple, invertTuple, isIcmp, PROTO_ICMP, PROTO_TCP, PROTO_UDP, tuplesEqual } from './tuple.js';
+import {
+  CtTuple,
+  cloneTuple,
+  copyTuple,
+  invertTuple,
+  isIcmp,
+  PROTO_ICMP,
+  PROTO_TCP,
+  PROTO_UDP,
+  tuplesEqual,
+} from './tuple.js';
 
 const NATTED = CS_SNAT | CS_DNAT;
 /** Everything but what only the kernel minds. */
@@ -101,7 +111,7 @@ function executeCached(attach: CtAttach, entry: CtEntry, op: CtOp, packet: CtPac
   applyMarks(entry, op, view);
   view.state = attach.state;
   view.entry = entry;
-  copyTuple(attach.original, view.original);
+  view.original = attach.original;
   view.originalProto = attach.originalProto;
 }
 
@@ -118,11 +128,15 @@ function process(
   const { zone } = op;
   const { proto, family } = packet;
   if (attach.state !== 0 && attach.zone !== zone) attach.state = 0;
-  const key = lookupTuple;
-  copyTuple(attach.isInnerRewritten && packet.related ? attach.inner : packet.tuple, key);
-  if (proto !== PROTO_TCP && proto !== PROTO_UDP && !isIcmp(proto)) key.sport = key.dport = 0;
-
   const isNatted = (attach.state & NATTED) !== 0;
+  let key = packet.tuple;
+  const hasL4 = proto === PROTO_TCP || proto === PROTO_UDP || isIcmp(proto);
+  if (isNatted || attach.isInnerRewritten || !hasL4) {
+    key = lookupTuple;
+    copyTuple(attach.isInnerRewritten && packet.related ? attach.inner : packet.tuple, key);
+    if (!hasL4) key.sport = key.dport = 0;
+  }
+
   if (isNatted) invertTuple(proto, key, key);
   let entry = store.find(zone, proto, family, key, nowNs);
   // A translated connection is in the table twice: under its reply tuple there is a node of its own (CT_CONN_TYPE_UN_NAT),
@@ -318,15 +332,15 @@ function finish(
   attach.state |= CS_TRK;
   attach.zone = zone;
   if (entry !== null) {
-    copyTuple(entry.original, attach.original);
+    attach.original = entry.original;
     attach.originalProto = entry.proto;
   } else if (key !== null) {
-    copyTuple(key, attach.original);
+    attach.original = cloneTuple(key);
     attach.originalProto = proto;
   } else attach.originalProto = 0;
   view.state = attach.state;
   view.entry = entry;
   view.setMarks(entry);
-  copyTuple(attach.original, view.original);
+  view.original = attach.original;
   view.originalProto = attach.originalProto;
 }

@@ -31,6 +31,12 @@ export function copyTuple(from: CtTuple, to: CtTuple): void {
   to.dst3 = from.dst3;
 }
 
+export function cloneTuple(from: CtTuple): CtTuple {
+  const to = new CtTuple();
+  copyTuple(from, to);
+  return to;
+}
+
 export function tuplesEqual(a: CtTuple, b: CtTuple): boolean {
   return (
     a.src0 === b.src0 &&
