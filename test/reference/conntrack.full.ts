@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CtEntry, stateText } from '../../src/conntrack/entry.js';
-import { formatEntry, formatTuple, statusFlags } from '../../src/conntrack/text.js';
+import { formatTuple, statusFlags } from '../../src/conntrack/text.js';
 import { Tracker } from '../../src/conntrack/tracker.js';
-import { MiniPipeline, stateNames } from './miniPipeline.js';
+import { differencesFromOvs, MiniPipeline, type OvsCase } from './miniPipeline.js';
 import { readJsonLines, skipWithoutShared } from './shared.js';
 
 interface KernelTuple {
@@ -155,65 +155,13 @@ function compareAll(isLinux: boolean): void {
 test('the linux profile answers like the recorded kernel', { skip: skipWithoutShared }, () => compareAll(true));
 test('the userspace profile answers like the recorded OVS', { skip: skipWithoutShared }, () => compareAll(false));
 
-interface OvsStep {
-  t: number;
-  packet?: { in_port: number; hex: string };
-  conntrackDump?: true;
-  mods?: { op: string; flow: string }[];
-  expect: {
-    out?: [number, string][];
-    ct?: { state: string; zone: number; mark: number; label?: string }[];
-    ctAmbiguous?: boolean;
-    conntrack?: string[];
-  };
-}
-
-interface OvsCase {
-  id: string;
-  flows: string[];
-  steps: OvsStep[];
-}
-
-/** Differences, and the number of packets compared. */
-export function runOvsCase(each: OvsCase, tracker: Tracker): string[] {
-  const pipeline = new MiniPipeline(tracker, each.flows);
-  const differences: string[] = [];
-  each.steps.forEach((step, i) => {
-    const place = `${each.id}[${i}]`;
-    const nowNs = Math.round(step.t * 1e9);
-    for (const mod of step.mods ?? []) {
-      if (mod.op === 'add') pipeline.addRule(mod.flow);
-      else pipeline.removeRule(mod.flow);
-    }
-    if (step.packet !== undefined) {
-      pipeline.receive(step.packet.in_port, bytes(step.packet.hex), nowNs);
-      const out = pipeline.out.map(([port]) => port).sort();
-      const recorded = step.expect.out!.map(([port]) => port).sort();
-      if (String(out) !== String(recorded)) differences.push(`${place}: out ${out}, recorded ${recorded}`);
-      if (step.expect.ctAmbiguous) return;
-      const seen = pipeline.seen.map((ct) => `${stateNames(ct.state)} ${ct.zone} ${ct.mark} ${ct.label}`);
-      const wanted = (step.expect.ct ?? []).map((ct) => `${ct.state} ${ct.zone} ${ct.mark} ${BigInt(ct.label ?? 0)}`);
-      if (String(seen) !== String(wanted)) differences.push(`${place}: ct ${seen}, recorded ${wanted}`);
-    }
-    if (step.conntrackDump) {
-      const lines = pipeline.store
-        .entries(nowNs)
-        .map((entry) => formatEntry(entry))
-        .sort();
-      const wanted = step.expect.conntrack!;
-      if (String(lines) !== String(wanted)) differences.push(`${place}: entries ${lines}\n  recorded ${wanted}`);
-    }
-  });
-  return differences;
-}
-
 const ovsTracker = (): Tracker => new Tracker('ovs-userspace', { verifyChecksums: true });
 
 test('random conversations end like in OVS', { skip: skipWithoutShared }, () => {
   const cases = readJsonLines<OvsCase>('ovs/cases/conntrack_random.jsonl.gz');
   assert.equal(cases.length, 300);
   assert.deepEqual(
-    cases.flatMap((each) => runOvsCase(each, ovsTracker())),
+    cases.flatMap((each) => differencesFromOvs(each, ovsTracker())),
     [],
   );
 });
@@ -222,7 +170,7 @@ test('the ct scenarios end like in OVS', { skip: skipWithoutShared }, () => {
   const cases = readJsonLines<OvsCase>('ovs/scenarios/ct.jsonl.gz');
   assert.equal(cases.length, 81);
   assert.deepEqual(
-    cases.flatMap((each) => runOvsCase(each, ovsTracker())),
+    cases.flatMap((each) => differencesFromOvs(each, ovsTracker())),
     [],
   );
 });

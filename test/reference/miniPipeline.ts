@@ -12,6 +12,7 @@ import {
 } from '../../src/conntrack/action.js';
 import { CtPacket, fillCtPacket } from '../../src/conntrack/packet.js';
 import { CtStore } from '../../src/conntrack/store.js';
+import { formatEntry } from '../../src/conntrack/text.js';
 import { executeCt, type Tracker } from '../../src/conntrack/tracker.js';
 import { K, KEY_WORDS } from '../../src/fields/key.js';
 import { verifyChecksums } from '../../src/packet/checksums.js';
@@ -129,6 +130,12 @@ export class MiniPipeline {
 
   addRule(text: string): void {
     this.rules.push(parseMiniRule(text));
+  }
+
+  /** Addresses and ports of what came out of the last packet. */
+  outFlows(): string[] {
+    const ip = (word: number): string => [24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.');
+    return this.out.map(([, key]) => `${ip(key[K.nw_src]!)}:${key[K.tp_src]}>${ip(key[K.nw_dst]!)}:${key[K.tp_dst]}`);
   }
 
   removeRule(match: string): void {
@@ -281,4 +288,58 @@ function parseNat(text: string): CtOp['nat'] {
     persistent: false,
     selection: null,
   };
+}
+
+const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
+
+interface OvsStep {
+  t: number;
+  packet?: { in_port: number; hex: string };
+  conntrackDump?: true;
+  mods?: { op: string; flow: string }[];
+  expect: {
+    out?: [number, string][];
+    ct?: { state: string; zone: number; mark: number; label?: string }[];
+    ctAmbiguous?: boolean;
+    conntrack?: string[];
+  };
+}
+
+export interface OvsCase {
+  id: string;
+  flows: string[];
+  steps: OvsStep[];
+}
+
+/** What differs from the recorded answers, in words. */
+export function differencesFromOvs(each: OvsCase, tracker: Tracker): string[] {
+  const pipeline = new MiniPipeline(tracker, each.flows);
+  const differences: string[] = [];
+  each.steps.forEach((step, i) => {
+    const place = `${each.id}[${i}]`;
+    const nowNs = Math.round(step.t * 1e9);
+    for (const mod of step.mods ?? []) {
+      if (mod.op === 'add') pipeline.addRule(mod.flow);
+      else pipeline.removeRule(mod.flow);
+    }
+    if (step.packet !== undefined) {
+      pipeline.receive(step.packet.in_port, bytesOf(step.packet.hex), nowNs);
+      const out = pipeline.out.map(([port]) => port).sort();
+      const recorded = step.expect.out!.map(([port]) => port).sort();
+      if (String(out) !== String(recorded)) differences.push(`${place}: out ${out}, recorded ${recorded}`);
+      if (step.expect.ctAmbiguous) return;
+      const seen = pipeline.seen.map((ct) => `${stateNames(ct.state)} ${ct.zone} ${ct.mark} ${ct.label}`);
+      const wanted = (step.expect.ct ?? []).map((ct) => `${ct.state} ${ct.zone} ${ct.mark} ${BigInt(ct.label ?? 0)}`);
+      if (String(seen) !== String(wanted)) differences.push(`${place}: ct ${seen}, recorded ${wanted}`);
+    }
+    if (step.conntrackDump) {
+      const lines = pipeline.store
+        .entries(nowNs)
+        .map((entry) => formatEntry(entry))
+        .sort();
+      const wanted = step.expect.conntrack!;
+      if (String(lines) !== String(wanted)) differences.push(`${place}: entries ${lines}\n  recorded ${wanted}`);
+    }
+  });
+  return differences;
 }
