@@ -108,7 +108,7 @@ function executeCached(attach: CtAttach, entry: CtEntry, op: CtOp, packet: CtPac
   }
   attach.zone = op.zone;
   view.setMarks(entry);
-  applyMarks(entry, op, view);
+  if (op.commit) applyMarks(entry, op, view);
   view.state = attach.state;
   view.entry = entry;
   view.original = attach.original;
@@ -176,7 +176,7 @@ function process(
   }
 
   finish(attach, zone, entry, key, proto, view);
-  if (entry !== null) applyMarks(entry, op, view);
+  if (entry !== null && op.commit) applyMarks(entry, op, view);
   if (op.nat === null) {
     attach.entry = entry;
     attach.isReply = isReply;
