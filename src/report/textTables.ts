@@ -20,10 +20,13 @@ const CULPRITS_SHOWN = 10;
 const WINDOWS_SHOWN = 10;
 const FLOWS_SHOWN = 8;
 
+/** A number, perhaps with a unit; `-`: none. */
+const NUMBER = /^(?:[-+]?[\d.,]+(?: (?:ns|µs|ms|s))?|-|)$/;
+
 /** Rows under a head, columns as wide as their widest cell; numbers to the right. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  const numeric = head.map((_, i) => rows.every((row) => /^[-\d]/.test(row[i]!) && i < head.length - 1));
+  const numeric = head.map((_, i) => rows.every((row) => NUMBER.test(row[i]!)));
   const line = (cells: readonly string[]) =>
     `  ${cells.map((cell, i) => (numeric[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!))).join('  ')}`.trimEnd();
   return [line(head), ...rows.map(line)];
