@@ -7,8 +7,9 @@
 import type { CaseFileResult } from './api/cases.js';
 import type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api/flows.js';
 import type { PacketsOptions, ReadPacket } from './api/packets.js';
-import type { ReplayOptions, ReplayOutcome } from './api/replayOptions.js';
+import type { ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
 import type { ScheduleOptions } from './api/schedule.js';
+import type { HistogramFile } from './report/histograms.js';
 import type { SchemaName } from './report/names.js';
 import type { Schedule } from './timeline/schedule.js';
 
@@ -19,6 +20,7 @@ export type { Progress, ReplayOptions, ReplayOutcome, RunOptions } from './api/r
 export type { ScheduleOptions } from './api/schedule.js';
 export { canonicalJson, digest } from './report/digest.js';
 export { FAIL_ON, type FailOn, holding } from './report/failOn.js';
+export type { HistogramFile } from './report/histograms.js';
 export { jsonText } from './report/json.js';
 export { KINDS, MODELLED, OUTCOMES, SCHEMA_NAMES, SCHEMA_VERSION, type SchemaName } from './report/names.js';
 export type * from './report/result.js';
@@ -70,6 +72,24 @@ export async function writeSchedule(schedule: Schedule): Promise<string> {
 /** Runs every case of a file (JSON Lines, `-`: standard input). InputError where the file is none of cases. */
 export async function testCases(path: string): Promise<CaseFileResult> {
   return (await import('./api/cases.js')).testCases(path);
+}
+
+/** The histograms of a replay as files: .hgrm, .hlog and JSON each. */
+export async function histogramFiles({ result, histograms, measured }: ReplayOutcome): Promise<HistogramFile[]> {
+  const times = result.inputs.flatMap(({ first, last }) => [first, last]).filter((t) => t != null);
+  const seconds = times.map(Number);
+  const [from, to] = seconds.length === 0 ? [0, 0] : [Math.min(...seconds), Math.max(...seconds)];
+  return (await import('./report/histograms.js')).histogramFiles(histograms, measured, from, to);
+}
+
+/** The demo incident told in words. */
+export async function demo(options?: RunOptions): Promise<string> {
+  return (await import('./api/demo.js')).demo(options);
+}
+
+/** Folder with the files of the demo incident. */
+export async function incidentFolder(): Promise<string> {
+  return (await import('./api/demo.js')).INCIDENT;
 }
 
 /** The JSON Schema of a result or of a line of a format. */

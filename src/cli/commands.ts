@@ -14,6 +14,16 @@ interface CommandEntry {
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'replay',
+    summary: 'captures through a restart: who was hit, when, why, does it heal',
+    load: () => import('./commands/replay.js'),
+  },
+  {
+    name: 'demo',
+    summary: 'a small incident: a drop, a dead reply direction, a leak, and why',
+    load: () => import('./commands/demo.js'),
+  },
+  {
     name: 'packets',
     summary: 'header fields of the packets of a capture',
     load: () => import('./commands/packets.js'),

@@ -1,0 +1,112 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import type { FailOn, ReplayOptions, ReplayOutcome } from '../../index.js';
+import { openOutput } from '../output.js';
+import { progressLine } from '../progress.js';
+import { addRestartOptions } from '../restartOptions.js';
+import { collect, countFrom, size, wordsOf } from '../values.js';
+
+/** As in report/failOn.ts, which would have to be loaded to ask it. */
+const FAIL_ON: readonly FailOn[] = [
+  'drop',
+  'partial',
+  'leak',
+  'misdelivery',
+  'transitional',
+  'dead',
+  'lingering',
+  'policy',
+  'ambiguous',
+];
+
+interface Options extends Omit<ReplayOptions, 'captures' | 'cookieDumps' | 'signal' | 'onProgress' | 'onVerdicts'> {
+  cookieDump?: string[];
+  format: 'text' | 'json';
+  output?: string;
+  verdicts?: string;
+  histograms?: string;
+  failOn?: FailOn[];
+  progress: boolean;
+}
+
+const EXAMPLE = `
+Example:
+  dropwindow replay --before before.dump --changes openflow.pcap --ports ports.json capture.pcap`;
+
+export function configure(command: Command, signal: AbortSignal): void {
+  const one = (flag: string, what: string, ...words: string[]) => new Option(flag, what).choices(words);
+  command
+    .argument('<captures...>', 'pcap or pcapng files, merged by time; NAME=FILE: all of FILE entered by port NAME')
+    .requiredOption('--before <file>', 'rules before the restart: ovs-ofctl dump-flows text')
+    .option('--cookie-dump <file>', 'dump-flows cookie=X/-1 of the same moment (repeatable)', collect);
+  addRestartOptions(command)
+    .option('--port-of <file>', 'ingress port per packet, NDJSON')
+    .addOption(one('--direction <which>', 'which frames entered the bridge', 'auto', 'in', 'all').default('auto'))
+    .option('--conntrack <profile>', 'linux or ovs-userspace', 'linux')
+    .option('--conntrack-before <file>', 'conntrack entries at the start')
+    .option('--conntrack-max <n>', 'size of the conntrack table', countFrom(1))
+    .option('--sysctl <name=value>', 'a conntrack setting (repeatable)', collect)
+    .addOption(one('--midstream <rule>', 'connections first seen in the middle', 'established', 'strict'))
+    .addOption(one('--reader <reader>', 'who takes captures apart', 'native', 'pcap-parser').default('native'))
+    .option('--workers <n>', 'threads (default: one per core)', countFrom(1))
+    .option('--memory <size>', 'budget (default: half of what is free)', size)
+    .option('--verify-checksums', 'for lab traces; captures at taps show unset checksums')
+    .addOption(one('--judge <by>', 'what is right', 'auto', 'both', 'before').default('auto'))
+    .option('--all-flows', 'list flows without anything to tell too')
+    .addOption(one('--format <format>', 'of the report', 'text', 'json').default('text'))
+    .option('-o, --output <file>', 'write the report there instead of standard output')
+    .option('--verdicts <file>', 'a line per replayed packet, NDJSON')
+    .option('--histograms <dir>', '.hgrm, .hlog and JSON for each histogram')
+    .option('--fail-on <kinds>', `exit code 1 if there is one: ${FAIL_ON.join(', ')}`, wordsOf(FAIL_ON))
+    .option('--no-progress', 'no progress line')
+    .addHelpText('after', EXAMPLE)
+    .action((captures: string[], options: Options) => run(captures, options, signal));
+}
+
+async function run(captures: string[], options: Options, signal: AbortSignal): Promise<void> {
+  const { holding, jsonText, replay, textReport } = await import('../../index.js');
+  const { cookieDump, format, output, verdicts, histograms, failOn, progress: showProgress, ...rest } = options;
+  const inputs = inputFiles(captures, options);
+  const report = openOutput(output, inputs);
+  const verdictFile = verdicts === undefined ? null : openOutput(verdicts, inputs);
+  const progress = progressLine(showProgress);
+  const outcome = await replay({
+    ...rest,
+    captures,
+    ...(cookieDump === undefined ? {} : { cookieDumps: cookieDump }),
+    signal,
+    onProgress: progress.update,
+    ...(verdictFile === null ? {} : { onVerdicts: verdictFile.write }),
+  }).finally(progress.clear);
+
+  const { result } = outcome;
+  const text = format === 'json' ? jsonText(result) : textReport(result, { colour: wantsColour(output) });
+  await report.write(text);
+  report.commit();
+  verdictFile?.commit();
+  if (histograms !== undefined) await writeHistograms(histograms, outcome, inputs);
+  if (failOn !== undefined && holding(result, failOn).length > 0) process.exitCode = 1;
+}
+
+async function writeHistograms(folder: string, outcome: ReplayOutcome, inputs: readonly string[]): Promise<void> {
+  const { histogramFiles } = await import('../../index.js');
+  mkdirSync(folder, { recursive: true });
+  for (const { name, text } of await histogramFiles(outcome)) {
+    const file = openOutput(join(folder, name), inputs);
+    await file.write(text);
+    file.commit();
+  }
+}
+
+/** Every file that is read: none of them may be overwritten. */
+function inputFiles(captures: readonly string[], options: Options): string[] {
+  const single = [options.before, options.portOf, options.conntrackBefore].filter((file) => file !== undefined);
+  const many = [options.cookieDump, options.changes, options.after, options.ports, options.conntrackEvents];
+  const withoutPort = captures.flatMap((capture) => [capture, capture.slice(capture.indexOf('=') + 1)]);
+  return [...withoutPort, ...single, ...many.flatMap((files) => files ?? [])];
+}
+
+function wantsColour(output: string | undefined): boolean {
+  return output === undefined && process.stdout.isTTY && !process.env['NO_COLOR'];
+}
