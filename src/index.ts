@@ -16,7 +16,7 @@ import type { Schedule } from './timeline/schedule.js';
 export type { CaseDifference, CaseFileResult } from './api/cases.js';
 export type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api/flows.js';
 export type { PacketsOptions, ReadPacket } from './api/packets.js';
-export type { Progress, ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
+export type { FinalConntrack, Progress, ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
 export type { ScheduleOptions } from './api/schedule.js';
 export { canonicalJson, digest } from './report/digest.js';
 export { FAIL_ON, type FailOn, holding } from './report/failOn.js';

@@ -7,6 +7,7 @@ import { MergedCapture } from '../capture/merge.js';
 import { captureProblem, openCapture } from '../capture/open.js';
 import { parsePortOf } from '../capture/portOf.js';
 import type { CaptureSource } from '../capture/source.js';
+import { formatEntry } from '../conntrack/text.js';
 import { Scan } from '../packet/scan.js';
 import { classMask } from '../replay/classMask.js';
 import { ReplayEngine } from '../replay/engine.js';
@@ -36,7 +37,7 @@ import {
   readTimeline,
   stationsOf,
 } from './replayInputs.js';
-import type { ReplayOptions, ReplayOutcome } from './replayOptions.js';
+import type { FinalConntrack, ReplayOptions, ReplayOutcome } from './replayOptions.js';
 import { VerdictLines } from './verdictLines.js';
 
 const DAY_NS = 86_400_000_000_000n;
@@ -208,7 +209,16 @@ function describe(done: Done): ReplayOutcome {
     warnings: [...done.warnings],
     ...(done.interrupted ? { interrupted: true } : {}),
   };
-  return { result: { ...result, digest: digest(result) }, histograms: histograms.encode() };
+  return {
+    result: { ...result, digest: digest(result) },
+    histograms: histograms.encode(),
+    ...(options.entries === true ? { conntrack: finalConntrack(engine) } : {}),
+  };
+}
+
+function finalConntrack(engine: ReplayEngine): FinalConntrack {
+  const entries = engine.finalEntries().map((entry) => formatEntry(entry));
+  return { entries: entries.sort(), deleted: Object.fromEntries(engine.walker.deletedByStep) };
 }
 
 /** Options that change the result, without functions and paths. */

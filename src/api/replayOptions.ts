@@ -66,6 +66,8 @@ export interface ReplayOptions extends RunOptions {
   readonly verdictFrames?: boolean;
   /** Off: every packet runs through the pipeline anew. Slower, and must not change a byte of the result. Default true. */
   readonly reuse?: boolean;
+  /** Give the conntrack entries at the end of the trace, too. */
+  readonly entries?: boolean;
   /** Measure the engine's service time. */
   readonly profile?: boolean;
 }
@@ -74,4 +76,13 @@ export interface ReplayOutcome {
   readonly result: ReplayResult;
   readonly histograms: EncodedHistograms;
   readonly measured?: EncodedMeasured;
+  /** Of the option `entries`. */
+  readonly conntrack?: FinalConntrack;
+}
+
+export interface FinalConntrack {
+  /** As `ovs-appctl dpctl/dump-conntrack` prints them, sorted. */
+  readonly entries: readonly string[];
+  /** How many entries each conntrack step deleted, by step number; steps that found none are not listed. */
+  readonly deleted: Readonly<Record<number, number>>;
 }

@@ -51,6 +51,10 @@ export class ReplayEngine {
   private readonly theatre: Theatre;
   private readonly cursor: VersionCursor;
   private readonly groups: GroupState[] = [];
+  /** Of start entries that no packet asked for. */
+  private readonly unseen = new GroupState(-1);
+  /** Time of the latest packet. */
+  private lastNs = 0;
 
   constructor(restart: Restart, env: PipelineEnv, tracker: Tracker, options: EngineOptions) {
     this.restart = restart;
@@ -66,6 +70,7 @@ export class ReplayEngine {
 
   /** Takes packets in replay order. */
   take(packet: EnteringPacket): { verdict: PacketVerdict; judgement: PacketJudgement } {
+    this.lastNs = packet.tNs;
     let group = this.groups[packet.group];
     if (group === undefined) {
       group = new GroupState(packet.group);
@@ -82,14 +87,20 @@ export class ReplayEngine {
 
   /** The trace is over: steps that are left act on the entries, open windows stay open, flows are asked how they ended. */
   finish(): void {
-    const unseen = new GroupState(-1);
-    for (const entry of this.entries.rest()) unseen.stores[ACTUAL].insert(entry);
-    this.walker.applyDeletions(unseen, this.restart.lastVersion);
+    for (const entry of this.entries.rest()) this.unseen.stores[ACTUAL].insert(entry);
+    this.walker.applyDeletions(this.unseen, this.restart.lastVersion);
     for (const group of this.groups)
       if (group !== undefined) this.walker.applyDeletions(group, this.restart.lastVersion);
     for (const { flows } of this.walker.connections) {
       for (const flow of flows) if (flow !== null) this.finishFlow(flow);
     }
+  }
+
+  /** Entries of `actual` that live when the last packet and step are through. */
+  finalEntries(): CtEntry[] {
+    const { stepNs, lastVersion } = this.restart;
+    const nowNs = Math.max(this.lastNs, stepNs[lastVersion]!);
+    return [this.unseen, ...this.groups].flatMap((group) => group?.stores[ACTUAL].entries(nowNs) ?? []);
   }
 
   /** Groups that a packet was seen of, by number. */
