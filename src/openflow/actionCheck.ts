@@ -27,9 +27,6 @@ export class ActionError extends InputError {
 
 export const invalid = (name: string): InputError => new ActionError(name);
 
-/** Words that actions change on their way. */
-const CHANGED = [K.packet_type, K.dl_type, K.nw_proto, K.vlan_tci, K.vlan_tci1] as const;
-
 const PT_UNKNOWN = 0xffff_ffff | 0;
 const PT_NSH = (PT_NS_ETHERTYPE << 16) | ETH_NSH;
 const HEADER_TYPES: Readonly<Record<string, number>> = {
@@ -63,11 +60,18 @@ export class MatchState {
 
   /** Nested lists leave no trace in the outer one. */
   nested(step: () => void): void {
-    const saved = CHANGED.map((word) => this.value[word]!);
+    const { value } = this;
+    const packetType = value[K.packet_type]!;
+    const type = value[K.dl_type]!;
+    const proto = value[K.nw_proto]!;
+    const tci = value[K.vlan_tci]!;
+    const innerTci = value[K.vlan_tci1]!;
     step();
-    CHANGED.forEach((word, i) => {
-      this.value[word] = saved[i]!;
-    });
+    value[K.packet_type] = packetType;
+    value[K.dl_type] = type;
+    value[K.nw_proto] = proto;
+    value[K.vlan_tci] = tci;
+    value[K.vlan_tci1] = innerTci;
   }
 
   /** Only OpenFlow 1.0 lets an action pass that does not fit the match. */

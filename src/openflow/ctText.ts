@@ -123,7 +123,8 @@ function parseRange(text: string): Range {
   const wrong = (): InputError => new InputError(`invalid nat range "${text}"`);
   const first = scanAddress(text, 0);
   if (first === null) {
-    if (text === '') return NO_RANGE;
+    // What could be an IPv6 address by its letters alone is taken for "no range" (str_to_nat_range).
+    if (/^(\[[0-9a-fA-F:.]{1,46}\]|[0-9a-fA-F:.]{0,46})$/.test(text)) return NO_RANGE;
     throw new InputError(`garbage (${text}) after nat range "${text}" (pos: 0)`);
   }
   let { end } = first;

@@ -13,9 +13,13 @@ import type { Match } from './match.js';
 const VID_MASK = 0xfff;
 const PCP_MASK = 0xe000;
 
+/** Filled while a match is made. */
+const usedWords = new Int32Array(KEY_WORDS);
+
 export class DenseMatch {
   readonly value = new Int32Array(KEY_WORDS);
   readonly mask = new Int32Array(KEY_WORDS);
+  private shape: Pick<Match, 'words' | 'masks'> = { words: new Int32Array(0), masks: new Int32Array(0) };
 
   clear(): void {
     this.value.fill(0);
@@ -32,20 +36,25 @@ export class DenseMatch {
     return this;
   }
 
+  /** Rules of one mask follow each other in a dump: the arrays that say the mask are shared with the match before. */
   toMatch(): Match {
     const { value, mask } = this;
+    const { words: lastWords, masks: lastMasks } = this.shape;
     let count = 0;
-    for (let word = 0; word < KEY_WORDS; word++) if (mask[word] !== 0) count++;
-    const words = new Int32Array(count);
-    const values = new Int32Array(count);
-    const masks = new Int32Array(count);
-    let at = 0;
+    let same = true;
     for (let word = 0; word < KEY_WORDS; word++) {
-      if (mask[word] === 0) continue;
-      words[at] = word;
-      values[at] = value[word]! & mask[word]!;
-      masks[at++] = mask[word]!;
+      const bits = mask[word]!;
+      if (bits === 0) continue;
+      if (lastWords[count] !== word || lastMasks[count] !== bits) same = false;
+      usedWords[count++] = word;
     }
+    if (!same || count !== lastWords.length) {
+      const words = usedWords.slice(0, count);
+      this.shape = { words, masks: words.map((word) => mask[word]!) };
+    }
+    const { words, masks } = this.shape;
+    const values = new Int32Array(count);
+    for (let i = 0; i < count; i++) values[i] = value[words[i]!]! & masks[i]!;
     return { words, values, masks };
   }
 
