@@ -18,8 +18,6 @@ export class PacketInfo {
   tcpSeq = 0;
   tcpAck = 0;
   tcpWindow = 0;
-  /** As in the flow key, for whoever holds a key of other packets of the flow. */
-  tcpFlags = 0;
   /** Window scale option: -1 none. */
   tcpScale = -1;
   /** Highest right edge of a SACK block, valid if hasSack. */

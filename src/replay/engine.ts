@@ -11,6 +11,7 @@ import { endFlow } from './flowEnd.js';
 import type { Flow } from './flows.js';
 import { MacPass } from './macPass.js';
 import { Midstream } from './midstream.js';
+import { PacketClasses } from './packetClasses.js';
 import type { PacketClass } from './passes.js';
 import { ACTUAL, type Restart, VersionCursor } from './restart.js';
 import { Theatre } from './scene.js';
@@ -37,12 +38,15 @@ export interface EnteringPacket {
   readonly inPort: number;
   readonly group: number;
   readonly direction: 0 | 1;
+  /** Its flow key; kept by nobody. */
+  readonly key: Int32Array;
   readonly cls: PacketClass;
   readonly info: PacketInfo;
 }
 
 export class ReplayEngine {
   readonly restart: Restart;
+  readonly classes: PacketClasses;
   readonly macs: MacPass;
   readonly walker: Walker;
   readonly windows: WindowPass;
@@ -58,7 +62,8 @@ export class ReplayEngine {
 
   constructor(restart: Restart, env: PipelineEnv, tracker: Tracker, options: EngineOptions) {
     this.restart = restart;
-    const runner = new WorldRunner(env, tracker, options.reuse);
+    this.classes = new PacketClasses(restart.timeline);
+    const runner = new WorldRunner(env, tracker, this.classes.ctBits, options.reuse);
     this.theatre = new Theatre(restart, runner);
     this.macs = new MacPass(env);
     this.midstream = options.midstream === 'established' ? new Midstream(runner) : null;
@@ -74,13 +79,13 @@ export class ReplayEngine {
     let group = this.groups[packet.group];
     if (group === undefined) {
       group = new GroupState(packet.group);
-      for (const entry of this.entries.take(packet.cls.key, packet.info)) group.stores[ACTUAL].insert(entry);
+      for (const entry of this.entries.take(packet.key, packet.info)) group.stores[ACTUAL].insert(entry);
       this.groups[packet.group] = group;
     }
     const verdict = this.walker.walk(group, {
       ...packet,
       version: this.cursor.moveTo(packet.tNs),
-      tuplePart: tuplePart(packet.cls.key, packet.info),
+      tuplePart: tuplePart(packet.key, packet.info),
     });
     return { verdict, judgement: this.windows.take(verdict) };
   }

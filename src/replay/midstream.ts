@@ -46,12 +46,12 @@ export class Midstream {
   }
 
   private begin(group: GroupState, packet: WalkPacket): MidstreamState | null {
-    const { key } = packet.cls;
+    const { key } = packet;
     const isIp = key[K.dl_type] === 0x0800 || key[K.dl_type] === 0x86dd;
     if (!isIp || group.stores[ACTUAL].size > 0) return null;
     const proto = key[K.nw_proto]!;
     const isTcp = proto === PROTO_TCP;
-    if (isTcp && (packet.info.tcpFlags & (TCP_SYN | TCP_ACK)) === TCP_SYN) return null;
+    if (isTcp && (key[K.tcp_flags]! & (TCP_SYN | TCP_ACK)) === TCP_SYN) return null;
     const accepts = this.acceptsNew(packet);
     // Without flags, what version 0 accepts as a first packet may well be one.
     if (!isTcp && accepts) return null;
@@ -92,16 +92,16 @@ export class Midstream {
 
   /** Would version 0 accept a first packet of a connection from here? */
   private acceptsNew(packet: WalkPacket): boolean {
-    const { info } = packet;
-    const flags = info.tcpFlags;
-    info.tcpFlags = TCP_SYN;
+    const { key } = packet;
+    const flags = key[K.tcp_flags]!;
+    key[K.tcp_flags] = TCP_SYN;
     const isAccepted = hasOutput(this.play(packet, new CtStore()));
-    info.tcpFlags = flags;
+    key[K.tcp_flags] = flags;
     return isAccepted;
   }
 
   private play(packet: WalkPacket, store: CtStore): ReturnType<WorldRunner['run']> {
-    return this.runner.run(packet.cls, packet.info, 0, packet.tNs, store);
+    return this.runner.run(packet.cls, packet.key, packet.info, 0, packet.tNs, store);
   }
 
   /** Puts an entry into each zone that the packet meets on its way; entries made can lead to further zones. */
@@ -111,8 +111,7 @@ export class Midstream {
       const seen = this.play(packet, store.clone()).seen.find(({ zone }) => !known.has(zone));
       if (seen === undefined) break;
       known.add(seen.zone);
-      fillCtPacket(packet.cls.key, packet.info, this.packet);
-      this.packet.tcpFlags = packet.info.tcpFlags;
+      fillCtPacket(packet.key, packet.info, this.packet);
       store.insert(establishedEntry(this.runner.tracker, seen.zone, this.packet, isReply, packet.tNs));
     }
     return store;

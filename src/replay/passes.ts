@@ -10,9 +10,8 @@ import { K } from '../fields/key.js';
 import type { CtEffect, Pass, RecircEffect } from '../pipeline/effects.js';
 import { NO_RESULT, type PacketResult } from './packetResult.js';
 
-/** First and last ct_* word of the key: what ct() shows to the next pass. */
+/** First ct_* word of the key: what ct() shows to the next pass. */
 const CT_FROM = K.ct_state;
-const CT_TO = K.ct_ipv6_dst + 4;
 
 export class PassNode {
   readonly pass: Pass;
@@ -24,26 +23,33 @@ export class PassNode {
   }
 }
 
-/** What a ct() showed, and the passes that followed. */
+/** What a ct() showed, as far as anything looks at it, and the passes that followed. */
 export class ViewNode {
-  /** Words [CT_FROM, CT_TO) of the key. */
+  /** Words of the key from CT_FROM on. */
   readonly words: Int32Array;
   readonly passes: PassNode[] = [];
 
-  constructor(key: Int32Array) {
-    this.words = key.slice(CT_FROM, CT_TO);
+  constructor(words: Int32Array) {
+    this.words = words;
   }
 
   /** Puts what the ct() showed into a key. */
   writeTo(key: Int32Array): void {
     key.set(this.words, CT_FROM);
   }
+}
 
-  fits(key: Int32Array): boolean {
-    const { words } = this;
-    for (let i = 0; i < words.length; i++) if (words[i] !== key[CT_FROM + i]) return false;
-    return true;
+/** The node of what a ct() showed, made if new. `key`: with its ct words; `bits`: of those words, what somebody looks at. */
+export function viewOf(views: ViewNode[], key: Int32Array, bits: Int32Array): ViewNode {
+  for (let n = 0; n < views.length; n++) {
+    const { words } = views[n]!;
+    let i = 0;
+    while (i < words.length && words[i] === (key[CT_FROM + i]! & bits[i]!)) i++;
+    if (i === words.length) return views[n]!;
   }
+  const view = new ViewNode(bits.map((bit, i) => bit & key[CT_FROM + i]!));
+  views.push(view);
+  return view;
 }
 
 /** Prefix of a packet's run: passes and ct() outcomes so far. The result hangs at the last node. */
@@ -70,7 +76,7 @@ export class RunNode {
 
 /** Packets that no table of any version can tell apart. */
 export class PacketClass {
-  /** Flow key as received, Int32Array(KEY_WORDS); read-only. */
+  /** Flow key of one of them as received, Int32Array(KEY_WORDS); read-only. */
   readonly key: Int32Array;
   readonly roots: PassNode[] = [];
   readonly runs = new RunNode(null, '');

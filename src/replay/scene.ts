@@ -19,6 +19,8 @@ export interface Scene {
   /** Version of `actual`. */
   readonly version: number;
   readonly cls: PacketClass;
+  /** Its own flow key. */
+  readonly key: Int32Array;
   /** entryKey.ts:tuplePart of the packet. */
   readonly tuplePart: number;
   readonly info: PacketInfo;
@@ -41,7 +43,7 @@ export class Theatre {
 
   /** What would have become of the packet with this state at this version. */
   play(scene: Scene, store: CtStore, version: number): PacketResult {
-    return this.runner.run(scene.cls, scene.info, version, scene.tNs, store.clone());
+    return this.runner.run(scene.cls, scene.key, scene.info, version, scene.tNs, store.clone());
   }
 
   /** What would have become at this version of a packet of this class that sees at ct() what it saw in `run`; null: not known. */
@@ -52,15 +54,16 @@ export class Theatre {
   /** The state that it would have left behind. */
   storeAfter(scene: Scene, store: CtStore, version: number): CtStore {
     const copy = store.clone();
-    this.runner.run(scene.cls, scene.info, version, scene.tNs, copy);
+    this.runner.run(scene.cls, scene.key, scene.info, version, scene.tNs, copy);
     return copy;
   }
 
   /** The lookup number `at` of such a play, told in full; null: the play has fewer. */
   explain(scene: Scene, store: CtStore, version: number, at: number): LookupExplanation | null {
     const recorder = new RecordingClassifier(this.runner.env.classifier);
-    const runner = new WorldRunner({ ...this.runner.env, classifier: recorder }, this.runner.tracker, false);
-    runner.run(new PacketClass(scene.cls.key), scene.info, version, scene.tNs, store.clone());
+    const { env, tracker, ctBits } = this.runner;
+    const runner = new WorldRunner({ ...env, classifier: recorder }, tracker, ctBits, false);
+    runner.run(new PacketClass(scene.key), scene.key, scene.info, version, scene.tNs, store.clone());
     const lookup = recorder.lookups[at];
     return lookup === undefined ? null : this.runner.env.classifier.explain(lookup.table, lookup.key, version);
   }

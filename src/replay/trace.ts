@@ -1,10 +1,10 @@
 /** Chunks of the packet table through the engine, in replay order. */
-import { K, KEY_WORDS } from '../fields/key.js';
+import { KEY_WORDS } from '../fields/key.js';
 import type { PacketTable } from '../packet/columns.js';
 import { PacketInfo } from '../packet/packetInfo.js';
 import type { VariantTable } from '../packet/variants.js';
 import type { ReplayEngine } from './engine.js';
-import { PacketClass } from './passes.js';
+import type { PacketClass } from './passes.js';
 import type { PacketVerdict } from './walk.js';
 import type { PacketJudgement } from './windows.js';
 
@@ -31,13 +31,13 @@ export class TraceReplay {
     const { key, info, variants, engine } = this;
     for (let row = 0; row < chunk.count; row++) {
       chunk.load(row, variants, key, info);
-      info.tcpFlags = key[K.tcp_flags]!;
       const { verdict, judgement } = engine.take({
         number: ++this.count,
         tNs: columns.tsNs[row]!,
         inPort: columns.inPort[row]!,
         group: columns.group[row]!,
         direction: columns.direction[row] === 0 ? 0 : 1,
+        key,
         cls: this.classOf(columns.group[row]! * 2 + columns.direction[row]!, columns.variant[row]!),
         info,
       });
@@ -45,7 +45,7 @@ export class TraceReplay {
     }
   }
 
-  /** The class of a flow's variant; its key is that of the first packet seen of it. */
+  /** The class of a flow's variant; found out at the first packet of it. */
   private classOf(flow: number, variant: number): PacketClass {
     let known = this.classes[flow];
     if (known === undefined) {
@@ -53,7 +53,7 @@ export class TraceReplay {
       this.classes[flow] = known;
     }
     for (const each of known) if (each.variant === variant) return each.cls;
-    const cls = new PacketClass(Int32Array.from(this.key));
+    const cls = this.engine.classes.classOf(this.key);
     known.push({ variant, cls });
     return cls;
   }

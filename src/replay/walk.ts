@@ -30,6 +30,8 @@ export interface WalkPacket {
   /** Side of the group's endpoint pair that sent it. */
   readonly direction: 0 | 1;
   readonly cls: PacketClass;
+  /** Its own flow key; filled anew for each packet, like `info`. */
+  readonly key: Int32Array;
   /** Filled anew for each packet; copied where it is kept. */
   readonly info: PacketInfo;
   readonly inPort: number;
@@ -151,7 +153,7 @@ export class Walker {
   /** Before the first step: version 0 in all worlds. */
   private walkAsOne(group: GroupState, packet: WalkPacket, found: FoundEntries): PacketVerdict {
     const store = group.stores[ACTUAL];
-    const result = this.runner.run(packet.cls, packet.info, 0, packet.tNs, store);
+    const result = this.runner.run(packet.cls, packet.key, packet.info, 0, packet.tNs, store);
     const flow = this.flowOf(group, packet, [result, result, result], found);
     if (this.options.keepEnds) keepEnd(flow, packet, [store.clone()]);
     else flow.lastEnd = null;
@@ -178,6 +180,7 @@ export class Walker {
         tNs,
         version,
         cls: packet.cls,
+        key: Int32Array.from(packet.key),
         tuplePart: packet.tuplePart,
         info: keepInfo(packet.info),
         stores: old,
@@ -210,8 +213,8 @@ export class Walker {
     old: readonly CtStore[],
     afterVersion: number,
   ): [PacketResult, PacketResult, PacketResult] {
-    const { cls, info, tNs, version } = packet;
-    const run = (v: number, store: CtStore): PacketResult => this.runner.run(cls, info, v, tNs, store);
+    const { cls, key, info, tNs, version } = packet;
+    const run = (v: number, store: CtStore): PacketResult => this.runner.run(cls, key, info, v, tNs, store);
     const { stores } = group;
     if (group.forked) return [run(version, stores[ACTUAL]), run(0, stores[BEFORE]), run(afterVersion, stores[AFTER])];
 
@@ -259,10 +262,10 @@ export class Walker {
     }
     if (entry !== null && !connection.hadEntry) {
       connection.hadEntry = true;
-      connection.original = isOriginal(entry, packet.cls.key) ? packet.direction : packet.direction === 0 ? 1 : 0;
+      connection.original = isOriginal(entry, packet.key) ? packet.direction : packet.direction === 0 ? 1 : 0;
     }
     const known = connection.flows[packet.direction];
-    const flow = known ?? new Flow(connection, packet.direction, vlanOf(packet.cls.key), packet.inPort, packet.cls);
+    const flow = known ?? new Flow(connection, packet.direction, vlanOf(packet.key), packet.inPort, packet.cls);
     connection.flows[packet.direction] = flow;
     flow.packetCount++;
     return flow;
@@ -336,6 +339,7 @@ function keepEnd(flow: Flow, packet: WalkPacket, stores: readonly CtStore[]): vo
     tNs: packet.tNs,
     version: packet.version,
     cls: packet.cls,
+    key: Int32Array.from(packet.key),
     tuplePart: packet.tuplePart,
     info: keepInfo(packet.info),
     stores: all,

@@ -6,14 +6,14 @@ import { CtAttach, type CtOp, CtView, writeReassembled, writeRewritten, writeVie
 import { CtPacket, fillCtPacket } from '../conntrack/packet.js';
 import type { CtStore } from '../conntrack/store.js';
 import { executeCt, type Tracker } from '../conntrack/tracker.js';
-import { KEY_WORDS } from '../fields/key.js';
+import { K, KEY_WORDS } from '../fields/key.js';
 import type { PacketInfo } from '../packet/packetInfo.js';
 import type { CtEffect, EditOp, Effect, RecircEffect } from '../pipeline/effects.js';
 import type { PipelineEnv } from '../pipeline/env.js';
 import { ctOpOf, forgetsConnection, forkStart } from '../pipeline/packetCt.js';
 import { ENTRY, type PassStart, runPass } from '../pipeline/pass.js';
 import { NO_RESULT, type PacketResult, ResultBuilder } from './packetResult.js';
-import { type PacketClass, PassNode, passAt, type RunNode, ViewNode } from './passes.js';
+import { type PacketClass, PassNode, passAt, type RunNode, type ViewNode, viewOf } from './passes.js';
 
 /** OVS lib/dpif-netdev.c:MAX_RECIRC_DEPTH: the seventh recirculation drops the packet, earlier outputs stay. */
 const RECIRCULATIONS_MAX = 6;
@@ -33,6 +33,8 @@ export class WorldRunner {
   readonly env: PipelineEnv;
   readonly tracker: Tracker;
   private readonly reuse: boolean;
+  /** Of the ct words, what somebody looks at (packetClasses.ts). */
+  readonly ctBits: Int32Array;
   /** What the packet carries from one ct() to the next; one per depth, since a fork is a copy of the packet. */
   private readonly attaches: CtAttach[] = [new CtAttach()];
   private readonly view = new CtView();
@@ -46,14 +48,25 @@ export class WorldRunner {
   private nowNs = 0;
   private stopped = false;
 
-  constructor(env: PipelineEnv, tracker: Tracker, reuse: boolean) {
+  constructor(env: PipelineEnv, tracker: Tracker, ctBits: Int32Array, reuse: boolean) {
+    this.ctBits = ctBits;
     this.env = env;
     this.tracker = tracker;
     this.reuse = reuse;
   }
 
-  /** Runs the packet at `version` on `store`, which is changed. The result is the same object for the same way through. */
-  run(cls: PacketClass, info: PacketInfo, version: number, nowNs: number, store: CtStore): PacketResult {
+  /**
+   * Runs the packet at `version` on `store`, which is changed. `key` and `info` are its own, the passes those of its class.
+   * The result is the same object for the same way through.
+   */
+  run(
+    cls: PacketClass,
+    key: Int32Array,
+    info: PacketInfo,
+    version: number,
+    nowNs: number,
+    store: CtStore,
+  ): PacketResult {
     this.info = info;
     this.store = store;
     this.version = version;
@@ -64,7 +77,7 @@ export class WorldRunner {
     if (!this.reuse) cls.forget();
     const root = this.nodeFor(cls.roots, cls.key, ENTRY);
     this.trail.push({ ...markItem(''), node: root });
-    this.runEffects(root, root.pass.effects, 0, this.attaches[0]!);
+    this.runEffects(root, root.pass.effects, key, 0, this.attaches[0]!);
     return this.resultOf(cls);
   }
 
@@ -105,7 +118,13 @@ export class WorldRunner {
     return node;
   }
 
-  private runEffects(node: PassNode, effects: readonly Effect[], depth: number, attach: CtAttach): void {
+  private runEffects(
+    node: PassNode,
+    effects: readonly Effect[],
+    key: Int32Array,
+    depth: number,
+    attach: CtAttach,
+  ): void {
     let edited = 0;
     for (const effect of effects) {
       if (this.stopped) return;
@@ -116,23 +135,23 @@ export class WorldRunner {
       }
       switch (effect.kind) {
         case 'ct':
-          this.runCt(node, effect, depth, attach);
+          this.runCt(node, effect, key, depth, attach);
           break;
         case 'ctClear':
           attach.clear();
           break;
         case 'clone':
-          this.runEffects(node, effect.effects, depth, this.attachAt(depth + 1, attach));
+          this.runEffects(node, effect.effects, key, depth, this.attachAt(depth + 1, attach));
           this.stopped = false;
           break;
         case 'length': {
           const isLarger = this.info.originalBytes > effect.bytes;
           this.trail.push(markItem(isLarger ? 'larger' : 'not larger'));
-          this.runEffects(node, isLarger ? effect.larger : effect.notLarger, depth, attach);
+          this.runEffects(node, isLarger ? effect.larger : effect.notLarger, key, depth, attach);
           break;
         }
         case 'recirc':
-          this.runRecirc(node, effect, depth, attach);
+          this.runRecirc(node, effect, key, depth, attach);
           break;
         default:
           break;
@@ -151,11 +170,11 @@ export class WorldRunner {
     return attach;
   }
 
-  private runCt(node: PassNode, effect: CtEffect, depth: number, attach: CtAttach): void {
+  /** `start`: the packet's own key when the pass began. */
+  private runCt(node: PassNode, effect: CtEffect, start: Int32Array, depth: number, attach: CtAttach): void {
     const { view, packet } = this;
-    fillCtPacket(effect.key, this.info, packet);
-    // The key may be that of another packet of the class; flags cannot be rewritten.
-    packet.tcpFlags = this.info.tcpFlags;
+    const key = keyAt(effect, start);
+    fillCtPacket(key, this.info, packet);
     executeCt(this.tracker, this.store, attach, this.opOf(effect), packet, this.nowNs, view);
     if (view.held || view.dropped) {
       this.trail.push(markItem(view.held ? 'held' : 'dropped'));
@@ -164,46 +183,51 @@ export class WorldRunner {
     }
     if (effect.table === null || depth >= RECIRCULATIONS_MAX) return;
     const { zone, state, mark } = view;
-    const { child, seen } = this.forkAfter(node, effect);
+    const { child, seen, own } = this.forkAfter(node, effect, key);
     this.trail.push({ node: child, mark: '', zone, state, ctMark: mark, view: seen });
-    this.runEffects(child, child.pass.effects, depth + 1, this.attachAt(depth + 1, attach));
+    this.runEffects(child, child.pass.effects, own, depth + 1, this.attachAt(depth + 1, attach));
   }
 
   /** The pass that sees what the ct() just showed. */
-  private forkAfter(node: PassNode, effect: CtEffect): { child: PassNode; seen: ViewNode } {
+  private forkAfter(
+    node: PassNode,
+    effect: CtEffect,
+    own: Int32Array,
+  ): { child: PassNode; seen: ViewNode; own: Int32Array } {
     const { view, packet, scratchKey: key } = this;
     const start = forkStart(effect);
     writeView(view, packet.family, key);
     if (view.rewritten !== 0 || view.isWhole) {
-      // The fork sees another header: its passes are not those of the class.
-      const own = Int32Array.from(effect.key);
-      writeView(view, packet.family, own);
-      writeRewritten(packet, view.rewritten, own);
-      if (view.isWhole) writeReassembled(packet, own);
-      return { child: new PassNode(runPass(this.env, own, this.version, start)), seen: new ViewNode(own) };
+      // The fork sees another header: its passes are not those of the class, but of this packet.
+      const passKey = Int32Array.from(effect.key);
+      const changed = Int32Array.from(own);
+      for (const each of [passKey, changed]) {
+        writeRewritten(packet, view.rewritten, each);
+        if (view.isWhole) writeReassembled(packet, each);
+      }
+      writeView(view, packet.family, passKey);
+      copyConnection(changed, passKey);
+      const child = new PassNode(runPass(this.env, passKey, this.version, start));
+      return { child, seen: viewOf([], passKey, this.ctBits), own: changed };
     }
     let views = node.forks.get(effect);
     if (views === undefined) {
       views = [];
       node.forks.set(effect, views);
     }
-    let seen = views.find((each) => each.fits(key));
-    if (seen === undefined) {
-      seen = new ViewNode(key);
-      views.push(seen);
-    }
+    const seen = viewOf(views, key, this.ctBits);
     const known = this.reuse ? passAt(seen.passes, this.version) : null;
-    if (known !== null) return { child: known, seen };
-    const own = Int32Array.from(effect.key);
-    seen.writeTo(own);
-    return { child: this.nodeFor(seen.passes, own, start), seen };
+    if (known !== null) return { child: known, seen, own };
+    const passKey = Int32Array.from(effect.key);
+    seen.writeTo(passKey);
+    return { child: this.nodeFor(seen.passes, passKey, start), seen, own };
   }
 
-  private runRecirc(node: PassNode, effect: RecircEffect, depth: number, attach: CtAttach): void {
+  private runRecirc(node: PassNode, effect: RecircEffect, start: Int32Array, depth: number, attach: CtAttach): void {
     if (depth >= RECIRCULATIONS_MAX) return;
     let views = node.forks.get(effect);
     if (views === undefined) {
-      views = [new ViewNode(effect.key)];
+      views = [viewOf([], effect.key, this.ctBits)];
       node.forks.set(effect, views);
     }
     const child = this.nodeFor(views[0]!.passes, effect.key, {
@@ -212,7 +236,8 @@ export class WorldRunner {
       frozen: effect.frozen,
     });
     this.trail.push({ ...markItem('recirc'), node: child });
-    this.runEffects(child, child.pass.effects, depth + 1, this.attachAt(depth + 1, attach));
+    const key = keyAt(effect, start);
+    this.runEffects(child, child.pass.effects, key, depth + 1, this.attachAt(depth + 1, attach));
   }
 
   private resultOf(cls: PacketClass): PacketResult {
@@ -248,6 +273,30 @@ export class WorldRunner {
 }
 
 const markItem = (mark: string): TrailItem => ({ node: null, mark, zone: 0, state: 0, ctMark: 0, view: null });
+
+/** The packet's own key after the edits so far: its addresses and ports need not be those that stand for its class. */
+function keyAt(effect: CtEffect | RecircEffect, start: Int32Array): Int32Array {
+  const { edit } = effect;
+  if (edit === null || !changesConnection(edit, 0)) return start;
+  // What lies under a label stack is another packet.
+  if (edit.some(({ op }) => op === 'pushMpls' || op === 'popMpls')) return effect.key;
+  const own = Int32Array.from(start);
+  for (const op of edit) if (op.op === 'set') own[op.word] = op.value;
+  return own;
+}
+
+/** Addresses and ports from one key to another. */
+function copyConnection(from: Int32Array, to: Int32Array): void {
+  for (const word of CONNECTION_WORDS) to[word] = from[word]!;
+}
+
+const CONNECTION_WORDS: readonly number[] = [
+  K.nw_src,
+  K.nw_dst,
+  K.tp_src,
+  K.tp_dst,
+  ...[0, 1, 2, 3, 4, 5, 6, 7].map((i) => K.ipv6_src + i),
+];
 
 function changesConnection(edit: readonly EditOp[], from: number): boolean {
   for (let i = from; i < edit.length; i++) if (forgetsConnection(edit[i]!)) return true;
