@@ -8,13 +8,16 @@ import { Prng } from '../src/util/prng.js';
 import { randomHistory, shapeArbitrary } from './oracle/randomHistory.js';
 import { randomKey } from './oracle/randomTables.js';
 
-test('the compiled classifier gives the answer, validity and explanation of the linear one', () => {
+const TINY = { transitions: 12, states: 10, leaps: 3 };
+
+test('the compiled classifier gives answer, validity and explanation of the linear one, with little memory too', () => {
   fc.assert(
     fc.property(fc.integer(), shapeArbitrary, (seed, shape) => {
       const prng = new Prng(seed);
       const { timeline } = randomHistory(prng, shape, 40);
       const linear = new LinearClassifier(timeline);
       const compiled = new CompiledClassifier(timeline);
+      const forgetful = new CompiledClassifier(timeline, TINY);
       const expected = new LookupResult();
       const got = new LookupResult();
       for (let n = 0; n < 60; n++) {
@@ -23,9 +26,11 @@ test('the compiled classifier gives the answer, validity and explanation of the 
         linear.lookup(0, key, version, expected);
         compiled.lookup(0, key, version, got);
         assert.deepEqual(got, expected);
+        forgetful.lookup(0, key, version, got);
+        assert.deepEqual(got, expected);
         if (n % 10 === 0) assert.deepEqual(compiled.explain(0, key, version), linear.explain(0, key, version));
       }
     }),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });

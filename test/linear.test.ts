@@ -36,7 +36,7 @@ test('a linear lookup gives the answer of a plain list of rules at every version
         }
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 
@@ -50,6 +50,6 @@ test('the present rules are dumped mask by mask in the order of visits', () => {
         model.list.flatMap(({ mask }) => model.rulesOf(mask).map((rule) => rule.cookie)),
       );
     }),
-    { numRuns: 50 },
+    { numRuns: 40 },
   );
 });

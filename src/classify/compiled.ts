@@ -12,16 +12,16 @@ import type { Classifier, LookupExplanation, LookupResult } from './classifier.j
 import { RuleClauses } from './clauses.js';
 import { Evaluator } from './evaluate.js';
 import { CandidateSet, type Piece } from './pieces.js';
-import { TableMachine } from './tableMachine.js';
+import { MACHINE_LIMITS, type MachineLimits, TableMachine } from './tableMachine.js';
 
 export class CompiledClassifier implements Classifier {
   private readonly tables: (CompiledTable | undefined)[] = [];
 
-  /** `timeline` must be finished: what is added to it later is not seen. */
-  constructor(timeline: Timeline) {
+  /** `timeline` must be finished: what is added to it later is not seen. `limits` bound the memory of each table. */
+  constructor(timeline: Timeline, limits: MachineLimits = MACHINE_LIMITS) {
     const clauses = new RuleClauses(timeline);
     for (const table of timeline.tables.keys())
-      this.tables[table] = new CompiledTable(new TableCells(timeline, clauses, table));
+      this.tables[table] = new CompiledTable(new TableCells(timeline, clauses, table), limits);
   }
 
   lookup(table: number, key: Int32Array, version: number, out: LookupResult): void {
@@ -73,11 +73,11 @@ class CompiledTable {
   /** By piece, for ambiguous ones. */
   private others = new Map<number, readonly number[]>();
 
-  constructor(table: TableCells) {
+  constructor(table: TableCells, limits: MachineLimits) {
     this.table = table;
     this.table.update();
     this.evaluator = new Evaluator(this.table);
-    this.machine = new TableMachine(this.table.cells, () => this.forget());
+    this.machine = new TableMachine(this.table.cells, limits, () => this.forget());
   }
 
   /** Called per packet, allocates nothing for known headers and versions. */

@@ -15,55 +15,73 @@ import { PairMap } from './pairMap.js';
 import { finishTuple, mixTuple, TUPLE_SEED, TupleMap } from './tupleMap.js';
 import { WordClasses, wordUses } from './wordClasses.js';
 
-/** So many transitions and leaps are remembered; then the automaton starts anew. */
-const REMEMBERED_MAX = 1 << 21;
+export interface MachineLimits {
+  /** So many transitions and states are remembered; then the automaton starts anew. */
+  readonly transitions: number;
+  readonly states: number;
+  /** Of each kind of leap so many are remembered: as many as a processor's cache holds. */
+  readonly leaps: number;
+}
+
+export const MACHINE_LIMITS: MachineLimits = { transitions: 1 << 20, states: 1 << 18, leaps: 1 << 16 };
+
 /** Leaps go over at most so many words. */
 const LEAP_WORDS_MAX = 12;
 
 const START = 0;
 const FINAL = -1;
+const NO_LEAP = -1;
 
 export class TableMachine {
   private readonly trie: MatchTrie;
   private readonly words: Int32Array;
   private readonly used: Int32Array;
   private readonly classes: readonly WordClasses[];
+  private readonly limits: MachineLimits;
   private readonly onReset: () => void;
   private readonly probe = new Int32Array(LEAP_WORDS_MAX + 1);
+  /** Per place: the class of the present header's value, as far as it was asked for. */
+  private readonly classAt: Int32Array;
   private transitions = new PairMap();
   private byItems = new Map<string, number>();
   private tests: (readonly number[])[] = [];
   private cells: (readonly number[])[] = [];
-  /** Per state what it does: FINAL, the place of the word that it reads, or, from `words.length` on, the number of a leap. */
-  private plans = new Int32Array(64);
+  /** Per state: the place of the word that it reads, or FINAL; the leap that begins there, or NO_LEAP. */
+  private places = new Int32Array(64);
+  private leapOf = new Int32Array(64);
   private leapPlaces: Int32Array[] = [];
   private leaps: TupleMap[] = [];
   private leapNumbers = new Map<string, number>();
-  private leapCount = 0;
 
   /** `onReset`: states get new numbers from now on. */
-  constructor(cells: readonly Cell[], onReset: () => void) {
+  constructor(cells: readonly Cell[], limits: MachineLimits, onReset: () => void) {
+    this.limits = limits;
     const uses = wordUses(cells);
     this.trie = new MatchTrie(cells, uses);
     this.onReset = onReset;
     this.words = Int32Array.from(uses, (use) => use.word);
     this.used = Int32Array.from(uses, (use) => use.used);
     this.classes = uses.map((use) => new WordClasses(use));
+    this.classAt = new Int32Array(uses.length);
     this.begin();
   }
 
   /** The final state of a header. Called per packet, allocates nothing once its states are known. */
   run(key: Int32Array): number {
-    const { plans, words, used, classes } = this;
+    if (this.transitions.size > this.limits.transitions || this.tests.length > this.limits.states) {
+      this.begin();
+      this.onReset();
+    }
+    const { leapOf, places, words, used, classes, classAt } = this;
     let state = START;
     for (;;) {
-      const plan = plans[state]!;
-      if (plan === FINAL) return state;
-      if (plan >= words.length) return this.leap(key, state, plan - words.length);
-      const value = key[words[plan]!]! & used[plan]!;
-      const next = this.transitions.get(state, classes[plan]!.classOf(value));
-      if (next < 0) return this.walk(key);
-      state = next;
+      const leap = leapOf[state]!;
+      if (leap !== NO_LEAP) return this.leap(key, state, leap);
+      const place = places[state]!;
+      if (place === FINAL) return state;
+      classAt[place] = classes[place]!.classOf(key[words[place]!]! & used[place]!);
+      const next = this.transitions.get(state, classAt[place]!);
+      state = next >= 0 ? next : this.step(key, state, place);
     }
   }
 
@@ -72,52 +90,29 @@ export class TableMachine {
     return this.cells[state]!;
   }
 
-  /** From a state to the final one in one access. */
-  private leap(key: Int32Array, state: number, number: number): number {
-    const { probe, words, used, classes } = this;
+  /** From a state to the final one in one access, or step by step with the classes that were found for it. */
+  private leap(key: Int32Array, start: number, number: number): number {
+    const { probe, words, used, classes, classAt } = this;
     const places = this.leapPlaces[number]!;
-    let hash = mixTuple(TUPLE_SEED, state);
-    probe[0] = state;
+    let hash = mixTuple(TUPLE_SEED, start);
+    probe[0] = start;
     for (let i = 0; i < places.length; i++) {
       const place = places[i]!;
       const valueClass = classes[place]!.classOf(key[words[place]!]! & used[place]!);
+      classAt[place] = valueClass;
       probe[i + 1] = valueClass;
       hash = mixTuple(hash, valueClass);
     }
     hash = finishTuple(hash);
     const leaps = this.leaps[number]!;
-    let final = leaps.get(probe, hash);
-    if (final < 0) {
-      if (this.leapCount + this.transitions.size > REMEMBERED_MAX) return this.walk(key);
-      final = this.walkFrom(key, state);
-      leaps.add(probe, hash, final);
-      this.leapCount++;
-    }
-    return final;
-  }
-
-  /** All the way step by step, making what is missing. */
-  private walk(key: Int32Array): number {
-    if (this.leapCount + this.transitions.size > REMEMBERED_MAX) {
-      this.begin();
-      this.onReset();
-    }
-    return this.walkFrom(key, START);
-  }
-
-  private walkFrom(key: Int32Array, start: number): number {
+    const known = leaps.get(probe, hash);
+    if (known >= 0) return known;
     let state = start;
-    while (this.tests[state]!.length > 0) {
-      const place = this.firstPlace(this.tests[state]!);
-      const value = key[this.words[place]!]! & this.used[place]!;
-      const valueClass = this.classes[place]!.classOf(value);
-      let next = this.transitions.get(state, valueClass);
-      if (next < 0) {
-        next = this.step(state, place, value);
-        this.transitions.add(state, valueClass, next);
-      }
-      state = next;
+    for (let place = this.places[state]!; place !== FINAL; place = this.places[state]!) {
+      const next = this.transitions.get(state, classAt[place]!);
+      state = next >= 0 ? next : this.step(key, state, place);
     }
+    if (leaps.size < this.limits.leaps) leaps.add(probe, hash, state);
     return state;
   }
 
@@ -129,14 +124,15 @@ export class TableMachine {
     this.leapPlaces = [];
     this.leaps = [];
     this.leapNumbers = new Map();
-    this.leapCount = 0;
     const tests: number[] = [];
     const cells: number[] = [];
     this.trie.open(ROOT, tests, cells);
     this.intern(tests, cells);
   }
 
-  private step(state: number, place: number, value: number): number {
+  /** Makes a transition that is not known yet: every test at this word is made, its node opened. */
+  private step(key: Int32Array, state: number, place: number): number {
+    const value = key[this.words[place]!]!;
     const tests: number[] = [];
     const cells = [...this.cells[state]!];
     for (const test of this.tests[state]!) {
@@ -146,7 +142,9 @@ export class TableMachine {
         if (node >= 0) this.trie.open(node, tests, cells);
       }
     }
-    return this.intern(tests, cells);
+    const next = this.intern(tests, cells);
+    this.transitions.add(state, this.classAt[place]!, next);
+    return next;
   }
 
   private intern(tests: number[], cells: number[]): number {
@@ -158,20 +156,19 @@ export class TableMachine {
       state = this.tests.push(tests) - 1;
       this.cells.push(cells);
       this.byItems.set(items, state);
-      if (state === this.plans.length) {
-        const larger = new Int32Array(this.plans.length * 2);
-        larger.set(this.plans);
-        this.plans = larger;
+      if (state === this.places.length) {
+        this.places = doubled(this.places);
+        this.leapOf = doubled(this.leapOf);
       }
-      this.plans[state] = this.planFor(tests);
+      this.places[state] = tests.length === 0 ? FINAL : Math.min(...tests.map((test) => this.trie.placeOf(test)));
+      this.leapOf[state] = this.leapFrom(tests);
     }
     return state;
   }
 
-  private planFor(tests: readonly number[]): number {
-    if (tests.length === 0) return FINAL;
+  private leapFrom(tests: readonly number[]): number {
     const places = this.trie.placesBelow(tests);
-    if (places.length < 2 || places.length > LEAP_WORDS_MAX) return this.firstPlace(tests);
+    if (places.length < 2 || places.length > LEAP_WORDS_MAX) return NO_LEAP;
     const name = places.join();
     let number = this.leapNumbers.get(name);
     if (number === undefined) {
@@ -179,12 +176,12 @@ export class TableMachine {
       this.leapPlaces.push(Int32Array.from(places));
       this.leapNumbers.set(name, number);
     }
-    return this.words.length + number;
+    return number;
   }
+}
 
-  private firstPlace(tests: readonly number[]): number {
-    let first = this.words.length;
-    for (const test of tests) first = Math.min(first, this.trie.placeOf(test));
-    return first;
-  }
+function doubled(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(array.length * 2);
+  larger.set(array);
+  return larger;
 }

@@ -19,7 +19,7 @@ export function randomHistory(prng: Prng, shape: RandomShape, stepCount: number)
   for (let n = 0; n < stepCount; n++) {
     const model = models.at(-1)!;
     const known = prng.below(3) === 0 ? prng.pick(models).rules : model.rules;
-    const size = n === 0 ? 25 : prng.below(4) === 0 ? 1 + prng.below(6) : 1;
+    const size = n === 0 ? 40 : prng.below(4) === 0 ? 1 + prng.below(6) : 1;
     const changes = randomChanges(prng, shape, known, size);
     assert.equal(tables.applyStep(stepOf(changes)), null);
     models.push(model.after(changes));

@@ -16,7 +16,8 @@ const FIELDS: readonly (readonly [word: number, mask: number])[] = [
   [K.reg0, -1],
   [K.nw_proto, 0xff],
 ];
-const VALUES = [0, 1, 2, 0x100];
+/** Mostly 1, so that rules fit headers and clauses meet. */
+const VALUES = [0, 1, 1, 1, 1, 2, 0x100];
 
 export interface RandomShape {
   /** Of 10 rules so many are clause flows, so many match conj_id. */
@@ -34,9 +35,9 @@ export function randomKey(prng: Prng): Int32Array {
   return key;
 }
 
-function randomMatch(prng: Prng, conjId: number | null): Match {
+function randomMatch(prng: Prng, fieldsMax: number, conjId: number | null): Match {
   const builder = new MatchBuilder();
-  for (let n = prng.below(3); n > 0; n--) {
+  for (let n = prng.below(fieldsMax + 1); n > 0; n--) {
     const [word, mask] = prng.pick(FIELDS);
     builder.set(word, prng.pick(VALUES), mask);
   }
@@ -57,7 +58,11 @@ export function randomRule(prng: Prng, shape: RandomShape): ModelRule {
   } else actions.push({ type: 'output', port: Number(nextCookie & 0xfffn) });
   return {
     priority: 10 * (1 + prng.below(shape.priorities)),
-    match: randomMatch(prng, isAccept || (isClause && prng.below(20) === 0) ? prng.below(shape.ids + 1) : null),
+    match: randomMatch(
+      prng,
+      isAccept ? 1 : 2,
+      isAccept || (isClause && prng.below(20) === 0) ? prng.below(shape.ids + 1) : null,
+    ),
     actions,
     cookie: nextCookie++,
   };
@@ -74,7 +79,7 @@ export function randomChanges(
     const fresh = randomRule(prng, shape);
     const old = known.length > 0 && prng.below(4) > 0 ? prng.pick(known) : fresh;
     const rule = { ...fresh, match: old.match, priority: old.priority };
-    return { op: prng.pick(['add', 'add', 'modify_strict', 'delete_strict', 'delete_strict'] as const), rule };
+    return { op: prng.pick(['add', 'add', 'add', 'modify_strict', 'delete_strict'] as const), rule };
   });
 }
 
