@@ -173,6 +173,7 @@ test('a dump keeps line order, statistics and flags; headers may repeat', () => 
   assert.equal(dump.rules[0]!.stats.duration, '9682.923s');
   assert.equal(` ${formatRule(dump.rules[0]!.rule, { stats: dump.rules[0]!.stats })}`, text[1]);
   assert.equal(` ${formatRule(dump.rules[1]!.rule, { stats: dump.rules[1]!.stats })}`, text[2]);
+  assert.equal(` ${formatRule(dump.rules[2]!.rule, { stats: dump.rules[2]!.stats })}`, text[4]);
   assert.deepEqual([dump.of, dump.header, dump.form], ['1.3', true, 'ofctl']);
 });
 

@@ -2,23 +2,16 @@
 import { strictIpv4 } from '../fields/addressText.js';
 import { preferredCode } from '../fields/fieldTable.js';
 import { PORT } from '../fields/key.js';
-import { digitValue, parseU64, scanNumber } from '../fields/numberText.js';
+import { digitValue, scanNumber } from '../fields/numberText.js';
 import { parsePort } from '../fields/portText.js';
 import { InputError } from '../util/errors.js';
 import type { Action, SubField } from './actions.js';
 import { F13_UP } from './formats.js';
 import { KeyValueReader } from './keyValue.js';
 import { parseSubField, subFieldOf } from './subField.js';
-import { type ParseContext, parseSmall, parseTable } from './textContext.js';
+import { type ParseContext, parseSmall, parseTable, parseU32 } from './textContext.js';
 
 const u16 = (text: string, what: string): number => parseSmall(text, what, 0xffff);
-
-function u32(text: string): number {
-  const value = parseU64(text);
-  if (text === '') throw new InputError('missing required numeric argument');
-  if (value === null) throw new InputError(`invalid numeric format ${text}`);
-  return Number(value & 0xffffffffn);
-}
 
 /** C's atoi: a leading decimal number, else 0. */
 export function atoi(text: string): number {
@@ -85,7 +78,7 @@ export function parseController(text: string): Action {
       else if (key === 'id') controllerId = u16(value, 'id');
       else if (key === 'userdata') userdata = value;
       else if (key === 'pause') pause = true;
-      else if (key === 'meter_id') meterId = u32(value);
+      else if (key === 'meter_id') meterId = parseU32(value);
       else throw new InputError(`unknown key "${key}" parsing controller action`);
     }
   }
@@ -102,7 +95,7 @@ export function parseEnqueue(text: string, context: ParseContext): Action {
   if (match === null) throw new InputError('"enqueue" syntax is "enqueue:PORT:QUEUE" or "enqueue(PORT,QUEUE)"');
   const port = parsePort(match[1]!, context.ports);
   if (port === null) throw new InputError(`${match[1]}: enqueue to unknown port`);
-  return { type: 'enqueue', port, queue: u32(match[2]!) };
+  return { type: 'enqueue', port, queue: parseU32(match[2]!) };
 }
 
 const HASH_FIELDS = [
@@ -229,7 +222,7 @@ export function parseSample(text: string, context: ParseContext): Action {
     if (key === 'probability') {
       probability = u16(value, 'probability');
       if (probability === 0) throw new InputError(`invalid probability value "${value}"`);
-    } else if (Object.hasOwn(ids, key)) ids[key] = u32(value);
+    } else if (Object.hasOwn(ids, key)) ids[key] = parseU32(value);
     else if (key === 'sampling_port') {
       samplingPort = parsePort(value, context.ports);
       if (samplingPort === null) throw new InputError(`${value}: unknown port`);

@@ -88,12 +88,51 @@ export class MatchState {
   /** Checks the list as a whole; `table` 255: not known. */
   checkAll(actions: readonly Action[], table: number): void {
     this.nested(() => {
-      for (const action of actions) this.check(action, table);
+      for (const action of actions) {
+        this.check(action, table);
+        this.follow(action);
+      }
     });
   }
 
-  /** Checks one action and applies what it changes. */
-  check(action: Action, table: number): void {
+  /** Applies what the action changes for those behind it. */
+  follow(action: Action): void {
+    const { value } = this;
+    switch (action.type) {
+      case 'setVlanVid':
+      case 'setVlanPcp':
+        value[K.vlan_tci]! |= VLAN_CFI;
+        return;
+      case 'stripVlan':
+        value[K.vlan_tci] = value[K.vlan_tci1]!;
+        value[K.vlan_tci1] = 0;
+        return;
+      case 'pushVlan':
+        value[K.vlan_tci1] = value[K.vlan_tci]!;
+        value[K.vlan_tci] = VLAN_CFI;
+        return;
+      case 'pushMpls':
+        value[K.dl_type] = action.ethertype;
+        value[K.nw_proto] = 0;
+        return;
+      case 'popMpls':
+        value[K.dl_type] = action.ethertype;
+        return;
+      case 'setField':
+        if (action.field === 'vlan_tci') value[K.vlan_tci] = Number(action.value) & 0xffff;
+        return;
+      case 'encap':
+        this.encapsulate(HEADER_TYPES[action.header]!);
+        return;
+      case 'decap':
+        this.decapsulate();
+        return;
+      default:
+        return;
+    }
+  }
+
+  private check(action: Action, table: number): void {
     const { value } = this;
     const type = dlTypeOf(value);
     switch (action.type) {
@@ -114,17 +153,12 @@ export class MatchState {
       case 'setVlanVid':
       case 'setVlanPcp':
         this.need(this.hasVlan || action.pushIfNeeded);
-        value[K.vlan_tci]! |= VLAN_CFI;
         return;
       case 'stripVlan':
         this.need(this.hasVlan);
-        value[K.vlan_tci] = value[K.vlan_tci1]!;
-        value[K.vlan_tci1] = 0;
         return;
       case 'pushVlan':
         if ((value[K.vlan_tci1]! & VLAN_CFI) !== 0) throw invalid('OFPBAC_BAD_TAG');
-        value[K.vlan_tci1] = value[K.vlan_tci]!;
-        value[K.vlan_tci] = VLAN_CFI;
         return;
       case 'setIpv4Src':
       case 'setIpv4Dst':
@@ -148,12 +182,9 @@ export class MatchState {
         return;
       case 'pushMpls':
         this.need(value[K.packet_type] === 0);
-        value[K.dl_type] = action.ethertype;
-        value[K.nw_proto] = 0;
         return;
       case 'popMpls':
         this.need(value[K.packet_type] === 0 && isMpls(type));
-        value[K.dl_type] = action.ethertype;
         return;
       case 'move':
         this.checkField(action.src, false);
@@ -174,12 +205,6 @@ export class MatchState {
         return;
       case 'deleteField':
         if (field(action.field).presentBit < 0) throw invalid('OFPBAC_BAD_ARGUMENT');
-        return;
-      case 'encap':
-        this.encapsulate(HEADER_TYPES[action.header]!);
-        return;
-      case 'decap':
-        this.decapsulate();
         return;
       case 'decNshTtl':
         this.need(value[K.packet_type] === PT_NSH || value[K.dl_type] === ETH_NSH);
@@ -232,7 +257,6 @@ export class MatchState {
     const missingTag = set.field === 'vlan_vid' && !this.hasVlan;
     if (!prerequisiteHolds(of.prerequisite, this.value, this.mask) || missingTag)
       throw invalid('OFPBAC_MATCH_INCONSISTENT');
-    if (set.field === 'vlan_tci') this.value[K.vlan_tci] = Number(set.value) & 0xffff;
   }
 
   private encapsulate(packetType: number): void {

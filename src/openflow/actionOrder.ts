@@ -1,8 +1,10 @@
 /** Order of instructions and nesting of actions (lib/ofp-actions.c:ofpacts_verify, ofpacts_verify_nested). */
 import { InputError } from '../util/errors.js';
-import type { Outer } from './actionParse.js';
 import type { Action } from './actions.js';
 import type { OfVersion } from './rule.js';
+
+/** What an action stands in: nothing, or the action that nests it. */
+export type Outer = 'none' | 'write_actions' | 'ct' | 'clone';
 
 /** Instructions in the order in which OpenFlow 1.1+ runs them. */
 const INSTRUCTIONS = [
@@ -17,7 +19,7 @@ const INSTRUCTIONS = [
 const METER = 0;
 const APPLY = 1;
 
-/** Words of action types where they differ from the text of OVS's messages only in spelling. */
+/** Index into INSTRUCTIONS; plain actions belong to apply_actions, and so does meter from OpenFlow 1.5 on. */
 function instructionOf(action: Action, version: OfVersion): number {
   switch (action.type) {
     case 'meter':

@@ -25,7 +25,7 @@ import {
   parseResubmit,
   parseSample,
 } from './actionArguments.js';
-import { verifyActions } from './actionOrder.js';
+import { type Outer, verifyActions } from './actionOrder.js';
 import type { Action } from './actions.js';
 import { parseCt, parseNat } from './ctText.js';
 import { isValidValue } from './fieldValue.js';
@@ -33,29 +33,12 @@ import { F11_UP, F13_UP, F15_UP, fieldFormats, NXM_OF11_UP } from './formats.js'
 import { KeyValueReader } from './keyValue.js';
 import { parseLearn } from './learnText.js';
 import { parseSubField, scanSubField, subFieldMask, subFieldOf, unknownField } from './subField.js';
-import { atColumn, type ParseContext, parseSmall, parseTable } from './textContext.js';
-
-/** What an action stands in: nothing, or the action that nests it. */
-export type Outer = 'none' | 'write_actions' | 'ct' | 'clone';
+import { atColumn, type ParseContext, parseSmall, parseTable, parseU32, parseU64Argument } from './textContext.js';
 
 /** One parser per action word: argument text and its offset in the whole input. */
 type Parser = (argument: string, context: ParseContext, at: number) => Action;
 
 const MAX_DEPTH = 100;
-
-const u32 = (text: string): number => {
-  if (text === '') throw new InputError('missing required numeric argument');
-  const value = parseU64(text);
-  if (value === null) throw new InputError(`invalid numeric format ${text}`);
-  return Number(value & 0xffffffffn);
-};
-
-export function parseU64Argument(text: string): bigint {
-  if (text === '') throw new InputError('missing required numeric argument');
-  const value = parseU64(text);
-  if (value === null) throw new InputError(`invalid numeric format ${text}`);
-  return value;
-}
 
 const small = (text: string, what: string, max: number, bits = max): number => {
   const value = parseSmall(text, what, max);
@@ -80,7 +63,7 @@ const vlanPcp = (text: string, pushIfNeeded: boolean): Action => ({
 const PARSERS: Readonly<Record<string, Parser>> = {
   output: parseOutput,
   output_reg: parseOutput,
-  group: (text) => ({ type: 'group', group: u32(text) }),
+  group: (text) => ({ type: 'group', group: parseU32(text) }),
   controller: parseController,
   enqueue: parseEnqueue,
   bundle: (text, context) => parseBundle(text, context, false),
@@ -135,7 +118,7 @@ const PARSERS: Readonly<Record<string, Parser>> = {
   decap: parseDecap,
   set_tunnel: (text) => ({ type: 'setTunnel', id: parseU64Argument(text) }),
   set_tunnel64: (text) => ({ type: 'setTunnel', id: parseU64Argument(text), wide: true }),
-  set_queue: (text) => ({ type: 'setQueue', queue: u32(text) }),
+  set_queue: (text) => ({ type: 'setQueue', queue: parseU32(text) }),
   pop_queue: () => ({ type: 'popQueue' }),
   fin_timeout: parseFinTimeout,
   resubmit: parseResubmit,
@@ -160,7 +143,7 @@ const PARSERS: Readonly<Record<string, Parser>> = {
   debug_slow: () => ({ type: 'debugSlow' }),
   meter: (text, context) => {
     context.formats &= F13_UP;
-    return { type: 'meter', meter: u32(text) };
+    return { type: 'meter', meter: parseU32(text) };
   },
   clear_actions: () => ({ type: 'clearActions' }),
   write_actions: (text, context, at) => ({
@@ -253,7 +236,7 @@ function parseTruncatedOutput(text: string, context: ParseContext): Action {
         throw new InputError(`output to unsupported truncate port: ${value}`);
       port = parsed;
     } else if (key === 'max_len') {
-      maxLen = u32(value);
+      maxLen = parseU32(value);
       // An Ethernet header (ETH_HEADER_LEN) must remain.
       if (maxLen < 14) throw new InputError(`max_len ${maxLen} is less than the minimum value 14`);
     } else {
@@ -332,7 +315,7 @@ const needed = (text: string, message: string): string => {
 };
 
 function mplsLabel(text: string): number {
-  const label = u32(needed(text, 'set_mpls_label: expected label.'));
+  const label = parseU32(needed(text, 'set_mpls_label: expected label.'));
   if (label > 0xfffff) throw new InputError(`${text}: not a valid MPLS label`);
   return label;
 }

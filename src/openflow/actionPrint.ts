@@ -1,13 +1,13 @@
 /** Actions to text, as they are held (lib/ofp-actions.c:ofpacts_format, format_*). Versions: actionWire.ts. */
 import { formatIpv4, formatMac } from '../fields/addressText.js';
 import { field } from '../fields/fieldTable.js';
-import { formatFieldValue } from '../fields/fieldText.js';
+import { formatFieldValue, hex } from '../fields/fieldText.js';
 import { PORT } from '../fields/key.js';
 import { formatPort, type PortNames } from '../fields/portText.js';
 import type { Action, ActionOf } from './actions.js';
-import { runsOf } from './actionWire.js';
 import { formatCt } from './ctText.js';
 import { formatLearn } from './learnText.js';
+import { runsOf } from './setFieldWire.js';
 import { formatSubField } from './subField.js';
 import { formatTable } from './textContext.js';
 
@@ -24,7 +24,6 @@ export function formatActionList(actions: readonly Action[], names: ActionNames 
   return actions.map((action) => formatAction(action, names)).join(',');
 }
 
-const hex = (value: bigint | number): string => (value === 0n || value === 0 ? '0' : `0x${value.toString(16)}`);
 const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`;
 const dotted = (data: string): string => data.match(/../g)?.join('.') ?? '';
 

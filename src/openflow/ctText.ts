@@ -3,7 +3,7 @@ import { formatIpv4, formatIpv6, parseIpv6Address, scanIpv4 } from '../fields/ad
 import { parseSigned, scanNumber } from '../fields/numberText.js';
 import type { PortNames } from '../fields/portText.js';
 import { InputError } from '../util/errors.js';
-import type { Outer } from './actionParse.js';
+import type { Outer } from './actionOrder.js';
 import type { Action, ActionOf, NatSpec, SubField } from './actions.js';
 import { KeyValueReader } from './keyValue.js';
 import { formatSubField, parseSubField } from './subField.js';

@@ -4,13 +4,12 @@ import { parseSigned, scanNumber } from '../fields/numberText.js';
 import { parsePort } from '../fields/portText.js';
 import type { TlvMap } from '../fields/tunMetadata.js';
 import { InputError } from '../util/errors.js';
-import { parseU64Argument } from './actionParse.js';
 import type { DenseMatch } from './denseMatch.js';
 import { F11_UP, F12_UP, F13_UP, NXM_OF11_UP } from './formats.js';
 import { KeyValueReader } from './keyValue.js';
 import { parseMatchPair, unknownKeyword } from './matchText.js';
 import { type FlowModOp, NO_FLAGS, type RuleFlags, type RuleStats } from './rule.js';
-import { atColumn, type ParseContext, parseSmall, parseTable } from './textContext.js';
+import { atColumn, type ParseContext, parseSmall, parseTable, parseU64Argument } from './textContext.js';
 
 /** Which words an operation knows; `dump` reads what switches print, wider than what they read. */
 export interface Grammar {

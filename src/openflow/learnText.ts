@@ -1,5 +1,5 @@
 /** Text of learn() (lib/learn.c:learn_parse, learn_format). */
-import { formatFieldValue, ones, parseExactValue } from '../fields/fieldText.js';
+import { formatFieldValue, hex, ones, parseExactValue } from '../fields/fieldText.js';
 import { parseU64, scanFieldNumber, scanNumber } from '../fields/numberText.js';
 import type { PortNames } from '../fields/portText.js';
 import { InputError } from '../util/errors.js';
@@ -165,8 +165,6 @@ export function formatLearn(learn: ActionOf<'learn'>, ports: PortNames | null, t
   for (const spec of learn.specs) parts.push(formatSpec(spec, ports));
   return `learn(${parts.join(',')})`;
 }
-
-const hex = (value: bigint): string => (value === 0n ? '0' : `0x${value.toString(16)}`);
 
 function formatSpec(spec: LearnSpec, ports: PortNames | null): string {
   if (spec.kind === 'output') return `output:${formatSubField(spec.src)}`;

@@ -1,6 +1,6 @@
 /** What parsing of one flow carries along: names, the formats that are left, how deep actions are nested. */
 
-import { parseSigned } from '../fields/numberText.js';
+import { parseSigned, parseU64 } from '../fields/numberText.js';
 import { type PortNames, quoteName, unquote } from '../fields/portText.js';
 import { InputError } from '../util/errors.js';
 import { ANY_FORMAT } from './formats.js';
@@ -49,6 +49,17 @@ export function parseTable(text: string, tables: PortNames | null): number | nul
 export function formatTable(table: number, tables: PortNames | null): string {
   const name = tables?.byNumber.get(table);
   return name === undefined ? `${table}` : quoteName(name);
+}
+
+/** A number of 64 bits that wraps in C is cut to 32 (lib/ofp-parse.c:str_to_u32). */
+export const parseU32 = (text: string): number => Number(parseU64Argument(text) & 0xffffffffn);
+
+/** lib/ofp-parse.c:str_to_u64 */
+export function parseU64Argument(text: string): bigint {
+  if (text === '') throw new InputError('missing required numeric argument');
+  const value = parseU64(text);
+  if (value === null) throw new InputError(`invalid numeric format ${text}`);
+  return value;
 }
 
 /** u8, u16: decimal, 0x or octal (lib/ofp-parse.c:str_to_u8, str_to_u16). */
