@@ -1,12 +1,8 @@
 /** `replay`: captures, tables and the record of a restart in; every drop window with its cause out. */
-import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { basename } from 'node:path';
 import { FRAME_REASONS, FrameJudge } from '../capture/direction.js';
 import { MergedCapture } from '../capture/merge.js';
 import { captureProblem, openCapture } from '../capture/open.js';
 import { parsePortOf } from '../capture/portOf.js';
-import type { CaptureSource } from '../capture/source.js';
 import { formatEntry } from '../conntrack/text.js';
 import { Scan } from '../packet/scan.js';
 import { ReplayEngine } from '../replay/engine.js';
@@ -24,6 +20,7 @@ import { InputError } from '../util/errors.js';
 import { textOf } from '../util/inputFile.js';
 import { formatUnixNs } from '../util/units.js';
 import { TOOL } from '../util/version.js';
+import { CaptureTally } from './captureTally.js';
 import { recordHistograms } from './histogramsOf.js';
 import { makeNaming } from './naming.js';
 import {
@@ -38,6 +35,7 @@ import {
   stationsOf,
 } from './replayInputs.js';
 import type { FinalConntrack, ReplayOptions, ReplayOutcome } from './replayOptions.js';
+import { reportedOptions, stepLines } from './reported.js';
 import { VerdictLines } from './verdictLines.js';
 
 const DAY_NS = 86_400_000_000_000n;
@@ -90,7 +88,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
       ...(entries?.warnings ?? []),
       ...captureWarnings(capture),
     ];
-    return describe({
+    return await describe({
       options,
       reader,
       captures,
@@ -111,8 +109,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
 }
 
 interface NamedCapture {
-  readonly path: string;
-  readonly source: CaptureSource;
+  readonly source: CaptureTally;
   /** From `NAME=FILE`. */
   readonly portName: string | null;
 }
@@ -124,7 +121,8 @@ async function openCaptures(options: ReplayOptions): Promise<NamedCapture[]> {
     const at = text.indexOf('=');
     const portName = at > 0 && !text.slice(0, at).includes('/') ? text.slice(0, at) : null;
     const path = portName === null ? text : text.slice(at + 1);
-    opened.push({ path, portName, source: await openCapture(path, { reader: options.reader ?? 'native' }) });
+    const source = await openCapture(path, { reader: options.reader ?? 'native' });
+    opened.push({ portName, source: new CaptureTally(path, source) });
   }
   return opened;
 }
@@ -188,7 +186,7 @@ interface Done {
   readonly interrupted: boolean;
 }
 
-function describe(done: Done): ReplayOutcome {
+async function describe(done: Done): Promise<ReplayOutcome> {
   const { options, scan, engine, schedule, timeline, restart, startUnixNs } = done;
   const naming = makeNaming(timeline, scan.groups, startUnixNs);
   const describer = new ReplayDescriber(naming, restart, schedule.fidelity === 'dumps');
@@ -199,7 +197,7 @@ function describe(done: Done): ReplayOutcome {
     schemaVersion: SCHEMA_VERSION,
     tool: TOOL,
     options: reportedOptions(options),
-    inputs: [...done.reader.records, ...done.captures.map((capture) => captureRecord(capture))],
+    inputs: [...done.reader.records, ...(await Promise.all(done.captures.map(({ source }) => source.record())))],
     summary: summaryOf(done, described),
     steps: stepsOf(done),
     windows: described.windows,
@@ -219,18 +217,6 @@ function describe(done: Done): ReplayOutcome {
 function finalConntrack(engine: ReplayEngine): FinalConntrack {
   const entries = engine.finalEntries().map((entry) => formatEntry(entry));
   return { entries: entries.sort(), deleted: Object.fromEntries(engine.walker.deletedByStep) };
-}
-
-/** Options that change the result, without functions and paths. */
-function reportedOptions(options: ReplayOptions): Record<string, unknown> {
-  const { judge = 'auto', conntrack = 'linux', midstream = 'strict', direction = 'auto', reader = 'native' } = options;
-  return { judge, conntrack, midstream, direction, reader };
-}
-
-function captureRecord({ path }: NamedCapture): ReplayResult['inputs'][number] {
-  if (path === '-' || !statSync(path).isFile()) return { name: 'standard input', bytes: 0, sha256: '0'.repeat(64) };
-  const bytes = readFileSync(path);
-  return { name: basename(path), bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
 function summaryOf({ scan, engine, schedule, restart, timeline }: Done, described: Described): ReplayResult['summary'] {
@@ -259,7 +245,7 @@ function summaryOf({ scan, engine, schedule, restart, timeline }: Done, describe
   };
 }
 
-function stepsOf({ timeline }: Done): ReplayResult['steps'] {
+function stepsOf({ timeline, engine }: Done): ReplayResult['steps'] {
   const { steps } = timeline;
   return {
     count: steps.length,
@@ -267,5 +253,6 @@ function stepsOf({ timeline }: Done): ReplayResult['steps'] {
     last: steps.length === 0 ? null : formatUnixNs(steps.at(-1)!.t.latest),
     bundles: steps.filter((step) => step.kind === 'tables' && step.bundle).length,
     rules: { before: ruleCount(timeline, 0), after: ruleCount(timeline, 'last') },
+    list: stepLines(steps, engine.walker.deletedByStep),
   };
 }

@@ -37,9 +37,10 @@ export class InputReader {
 
   read(path: string): InputFile {
     const file = readInputFile(path);
-    const sha256 = createHash('sha256').update(file.bytes).digest('hex');
+    const bytes = file.raw ?? file.bytes;
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
     // Reports name files, not the folders of the machine that they were read on.
-    this.records.push({ name: basename(file.name), bytes: file.bytes.length, sha256 });
+    this.records.push({ name: basename(file.name), bytes: bytes.length, sha256 });
     return file;
   }
 }

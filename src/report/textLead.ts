@@ -219,7 +219,7 @@ function cleaning(result: ReplayResult): string {
     sentences.push(
       effects.length === 0
         ? `The agent's ${what} ${windows.length === 0 ? 'broke nothing' : 'helped none of them'}.`
-        : `The agent's ${what} ${effects.join(' and ')}.`,
+        : `The agent's ${what} ${joined(effects)}.`,
     );
   }
   if (summary.unfinished !== undefined && summary.restart !== null) {

@@ -7,6 +7,8 @@ import { InputError } from './errors.js';
 export interface InputFile {
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** The file's own bytes, packed as they may be. */
+  readonly raw?: Uint8Array;
 }
 
 /** A small gzip file can unpack to anything; dumps, schedules and logs stay far below this. */
@@ -29,7 +31,7 @@ export function readInputFile(path: string): InputFile {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new InputError(REASONS[code ?? ''] ?? message, { file: name });
   }
-  return { name, bytes: unpack(raw, name) };
+  return { name, bytes: unpack(raw, name), raw };
 }
 
 /** Unpacks gzip, found by content (RFC 1952, 2.3.1). InputError for a damaged one, and for zstd and lz4 by name. */
