@@ -120,6 +120,7 @@ test('demo shows a drop, a dead reply direction and a leak, each with its reason
     assert.ok(ran.out.includes(`\n${title}`), title);
   assert.match(ran.out, /conjunction 10 no longer finds its clause 1\/2/);
   assert.match(ran.out, /wrote ct_mark=1 into the connection's entry/);
+  assert.match(ran.out, /\nIN PLAIN WORDS\n/);
   assert.match(ran.out, /\n6 windows against 0 windows/);
   assert.deepEqual(readdirSync(folder), readdirSync('traces/incident'));
   assert.match(ran.out, /'.*it'\\''s kept\/before\.dump'/);

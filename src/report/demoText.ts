@@ -7,6 +7,14 @@ import { flowText, plural } from './words.js';
 
 const INDENT = '  ';
 
+const IN_PLAIN_WORDS = [
+  'IN PLAIN WORDS',
+  'An address is one flow for all ports, with the ids of every rule that names its group. The agent rewrites it together',
+  'with the first port, with new ids; the flows of the other ports ask for the old ids until their own bundle comes. Until',
+  'then what is allowed is refused, and its conntrack entry marked, which never heals for replies. And where an old id has',
+  'got a new owner, what nothing allows gets through.',
+];
+
 export function demoText(incident: ReplayResult, oneBundle: ReplayResult): string {
   const { windows, flows } = incident;
   const dead = new Set(flows.filter((flow) => flow.dead !== null).flatMap((flow) => flow.windows));
@@ -22,6 +30,7 @@ export function demoText(incident: ReplayResult, oneBundle: ReplayResult): strin
     ...leadLines(incident),
   ];
   for (const [title, window] of chosen) if (window !== undefined) lines.push('', ...story(title, window, incident));
+  lines.push('', ...IN_PLAIN_WORDS);
   lines.push(
     '',
     'THE SAME FLOW-MODS AS ONE BUNDLE',

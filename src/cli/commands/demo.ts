@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { openOutput } from '../output.js';
 
@@ -19,7 +19,8 @@ async function run({ keep }: { keep?: string }, signal: AbortSignal): Promise<vo
     cpSync(await incidentFolder(), keep, { recursive: true });
   }
   const folder = keep ?? (await incidentFolder());
-  const file = (name: string) => quoted(join(folder, name));
+  const near = relative('', folder);
+  const file = (name: string) => quoted(join(near.startsWith('..') ? folder : near, name));
   const command = `dropwindow replay --before ${file('before.dump')} --changes ${file('restart.ndjson')} \\
     --ports ${file('ports.json')} --conntrack ovs-userspace ${file('capture.pcapng')}`;
   await output.write(`\nTo see all of it:\n  ${command}\n`);
