@@ -88,7 +88,7 @@ test('a mask that is raised and falls back stands in front of those it was behin
 
 test('a delete by full cookie mask begins with the leader and goes from youngest to oldest', () => {
   const tables = tablesWith(`${FOUR_MASKS.replaceAll('actions', 'cookie=0x7,actions')}
-    add priority=5,sctp,tp_dst=7 actions=output:5
+    add priority=5,dl_dst=02:00:00:00:00:09 actions=output:5
     add priority=5,icmp actions=output:6
     add priority=5,arp actions=output:8`);
   tables.applyMods(mods('delete cookie=0x7/-1'), false);
@@ -208,4 +208,42 @@ test('conntrack steps count as versions, refused steps too, and say so', () => {
   assert.equal(timeline.lastVersion, 2);
   assert.equal(timeline.rules.length, 1);
   assert.deepEqual(timeline.warnings, ['step 2: the switch would answer OFPFMFC_OVERLAP; it changes nothing']);
+});
+
+test('a clean-up by cookie says when the order of masks after it is a guess', () => {
+  const line = (text: string) => ({ rule: mods(`add ${text}`).map((mod) => ({ ...mod, cookie: mod.newCookie }))[0]! });
+  const before = [
+    line('cookie=0x1,priority=5,ip,nw_src=10.0.0.1 actions=output:1'),
+    line('cookie=0x2,priority=5,ip,nw_dst=10.0.0.1 actions=output:2'),
+    line('cookie=0x1,priority=5,tcp,tp_dst=80 actions=output:3'),
+    line('cookie=0x2,priority=5,udp,tp_src=80 actions=output:4'),
+  ];
+  const clean = step(mods('delete cookie=0x1/-1'), false);
+  assert.match(
+    buildTimeline(before, [clean]).warnings.join(),
+    /step 1: the delete of cookie 0x1 empties 2 masks of table 0/,
+  );
+  const cookieDumps = new Map([[1n, [before[0]!.rule, before[2]!.rule]]]);
+  assert.deepEqual(buildTimeline(before, [clean], { cookieDumps }).warnings, []);
+});
+
+test('a dump that shows a cookie in its own order gives the order of a clean-up', () => {
+  const rules = [1, 2, 3, 4, 5, 6].map((port) => {
+    const match = ['icmp', 'arp', 'tcp,tp_dst=80', 'udp,tp_src=80', 'dl_dst=02:00:00:00:00:09', 'ip,nw_src=10.0.0.1'][
+      port - 1
+    ]!;
+    const [mod] = mods(`add cookie=${port < 4 ? 0x1 : 0x2},priority=5,${match} actions=output:${port}`);
+    return { ...mod!, cookie: mod!.newCookie };
+  });
+  const lines = rules.map((rule) => ({ rule }));
+  const after = (order: number[] | null): string => {
+    const tables = new FlowTables();
+    const cookieDumps = new Map(order === null ? [] : [[1n, order.map((port) => rules[port - 1]!)]]);
+    tables.installDump(lines, { cookieDumps });
+    tables.applyMods(mods('delete cookie=0x1/-1'), false);
+    return ports(tables);
+  };
+  // By age: 1, then 3, then 2. In each case the last mask takes the place of the one that goes.
+  assert.equal(after(null), '6 4 5');
+  assert.equal(after([3, 2, 1]), '4 5 6');
 });

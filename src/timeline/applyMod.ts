@@ -11,7 +11,8 @@ import type { CookieIndex } from './cookieIndex.js';
 import { isLooseMatch, type LiveRule, type LiveTable } from './liveTable.js';
 import type { ChangeBy } from './timeline.js';
 
-const ALL_ONES = 0xffff_ffff_ffff_ffffn;
+/** A cookie, or a cookie mask. */
+export const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 const ANY_GROUP = 0xffff_ffff;
 /** Tables 0 to 254; the last one is OVS's own, hidden and read-only (ofproto-dpif.h:TBL_INTERNAL). */
 const TABLE_COUNT = 255;

@@ -6,6 +6,7 @@
  */
 import type { FlowMod, Rule, RuleStats } from '../openflow/rule.js';
 import {
+  ALL_ONES,
   ALL_TABLES,
   type Change,
   insertNew,
@@ -46,6 +47,8 @@ export class FlowTables {
   private readonly tables = new Map<number, LiveTable>();
   private readonly byIndex: LiveRule[] = [];
   private readonly live: LiveTables;
+  /** Cookies whose list came from the ages in a dump, which do not always tell its order. */
+  private readonly guessedCookies = new Set<bigint>();
 
   constructor(options: FlowTablesOptions = {}) {
     const { tables, builder } = this;
@@ -170,6 +173,11 @@ export class FlowTables {
     };
   }
 
+  /** Adds to the timeline's warnings. */
+  warn(text: string): void {
+    this.builder.warn(text);
+  }
+
   /** The present rules in the order of `ovs-ofctl dump-flows`. */
   dump(): Rule[] {
     return this.live.existing(ALL_TABLES).flatMap((table) => [...table].map((live) => live.rule));
@@ -192,8 +200,10 @@ export class FlowTables {
       else changes.push(started.change);
     }
     this.publish();
-    if (failed === null) this.finish(changes);
-    else {
+    if (failed === null) {
+      this.finish(changes);
+      for (let i = 0; i < mods.length; i++) this.warnOfGuess(mods[i]!, changes[i]!);
+    } else {
       for (const change of changes.reverse()) {
         this.deferAll(change);
         revert(this.live, change);
@@ -218,6 +228,25 @@ export class FlowTables {
       }
     }
     this.publish();
+  }
+
+  /** The order of such a delete decides the order of the masks that stay, if it empties several of them. */
+  private warnOfGuess(mod: FlowMod, change: Change): void {
+    if (mod.cookieMask !== ALL_ONES || !this.guessedCookies.has(mod.cookie)) return;
+    const emptied = new Map<number, Set<number>>();
+    for (const { rule, subtable } of change.old) {
+      if (subtable.rules.size > 0) continue;
+      const masks = emptied.get(rule.table) ?? new Set();
+      emptied.set(rule.table, masks.add(subtable.id));
+    }
+    for (const [table, masks] of emptied) {
+      if (masks.size < 2 || this.live.table(table).order.length < 2) continue;
+      const cookie = `0x${mod.cookie.toString(16)}`;
+      this.builder.warn(
+        `step ${this.version}: the delete of cookie ${cookie} empties ${masks.size} masks of table ${table}; in which order, ` +
+          `only a dump of that cookie would tell, and ties of equal priority in that table hang on it`,
+      );
+    }
   }
 
   private record(live: LiveRule): void {
@@ -259,6 +288,7 @@ export class FlowTables {
     }
     for (const [cookie, [leader, ...younger]] of byCookie) {
       const byAge = [leader!, ...younger.reverse()];
+      if (!dumps?.has(cookie)) this.guessedCookies.add(cookie);
       const shown = (dumps?.get(cookie) ?? [])
         .map((rule) => this.live.table(rule.table).findExactly(rule.match, rule.priority))
         .filter((live) => live !== null && live.rule.cookie === cookie) as LiveRule[];
@@ -289,5 +319,8 @@ export function buildTimeline(
   const tables = new FlowTables(options);
   tables.installDump(before, options);
   for (const step of steps) tables.applyStep(step);
-  return tables.timeline();
+  const timeline = tables.timeline();
+  const timed = timeline.rules.filter(({ rule }) => rule.idleTimeout > 0 || rule.hardTimeout > 0).length;
+  if (timed > 0) tables.warn(`${timed} rules have time-outs: they stay until a step removes them`);
+  return timeline;
 }

@@ -107,11 +107,18 @@ export class LiveTable {
   /** Most matches are looked for twice, to find the old rule and to put in the new one. */
   private locate(match: Match): { readonly subtable: Subtable | null; readonly hash: number } {
     if (this.located?.match === match) return this.located;
-    let subtable: Subtable | null = null;
-    for (const candidate of this.subtables.get(maskHash(match)) ?? [])
-      if (isSameMask(candidate.mask, match)) subtable = candidate;
+    const last = this.located?.subtable ?? null;
+    // Rules read from one text share the arrays of their mask.
+    const isLast = last !== null && last.mask.words === match.words && last.mask.masks === match.masks;
+    const subtable = isLast ? last : this.findSubtable(match);
     this.located = { match, subtable, hash: hashArray(match.values, 0) };
     return this.located;
+  }
+
+  private findSubtable(match: Match): Subtable | null {
+    for (const subtable of this.subtables.get(maskHash(match)) ?? [])
+      if (isSameMask(subtable.mask, match)) return subtable;
+    return null;
   }
 
   /** classifier_insert() */
@@ -226,6 +233,7 @@ function agree(a: Match, b: Match): boolean {
 }
 
 function sameArray(a: Int32Array, b: Int32Array): boolean {
+  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

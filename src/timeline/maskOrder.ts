@@ -43,8 +43,8 @@ export class MaskOrder<T> {
     for (const entry of this.published.entries) yield [entry.item, entry.priority];
   }
 
-  items(): T[] {
-    return this.published.entries.map((entry) => entry.item);
+  get length(): number {
+    return this.published.entries.length;
   }
 
   /** pvector_insert(): at the end of the published list if order and room allow it, else at the end of the copy. */
