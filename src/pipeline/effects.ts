@@ -35,8 +35,13 @@ export interface OutputEffect {
   /** An existing port of this bridge that is not a patch port. */
   readonly port: number;
   readonly edit: Edit;
-  /** output(port=..,max_len=..): longer frames are cut; null: whole. */
+  /** output(port=..,max_len=..): longer frames lose their end; null: whole. */
   readonly maxLen: number | null;
+  /**
+   * With `maxLen`: how much is cut off is settled by the length that the frame has after these edits, ahead of those that this
+   * very output brings along (ofproto-dpif-xlate.c:xlate_output_trunc_action).
+   */
+  readonly cutBefore?: Edit;
 }
 
 /**

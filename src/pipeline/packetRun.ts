@@ -29,7 +29,7 @@ import type {
   RecircEffect,
 } from './effects.js';
 import type { PipelineEnv } from './env.js';
-import { isIp } from './flowOps.js';
+import { isIp, vlanCount } from './flowOps.js';
 import type { MacTable } from './mac.js';
 import { outputEdit, outputVlans } from './normal.js';
 import {
@@ -257,7 +257,7 @@ class PacketRun {
             break;
           }
           default:
-            into.push({ ...effect, edit: joinEdits(before, effect.edit), bridge: bridgeName });
+            into.push({ ...inOuterPass(effect, before), bridge: bridgeName });
         }
       }
     };
@@ -324,13 +324,7 @@ class PacketRun {
       const plan = plans[i]!;
       switch (plan.kind) {
         case 'output':
-          advance(state, plan.edit);
-          this.outputs.push({
-            bridge: plan.bridge,
-            port: plan.port,
-            frame: plan.maxLen === null ? state.frame : (state.frame?.subarray(0, plan.maxLen) ?? null),
-            changed: state.changed || (plan.maxLen !== null && state.originalBytes > plan.maxLen),
-          });
+          this.send(plan, state);
           break;
         case 'controller':
           this.controller++;
@@ -377,6 +371,22 @@ class PacketRun {
     }
   }
 
+  private send(plan: OutputEffect & { readonly bridge: string }, state: PacketState): void {
+    let cutBytes = 0;
+    if (plan.maxLen !== null) {
+      advance(state, plan.cutBefore ?? null);
+      cutBytes = Math.max(0, state.originalBytes - plan.maxLen);
+    }
+    advance(state, plan.edit);
+    const { frame, originalBytes } = state;
+    this.outputs.push({
+      bridge: plan.bridge,
+      port: plan.port,
+      frame: cutBytes === 0 ? frame : (frame?.subarray(0, originalBytes - cutBytes) ?? null),
+      changed: state.changed || cutBytes > 0,
+    });
+  }
+
   private recirculate(
     bridge: string,
     key: Int32Array,
@@ -413,7 +423,8 @@ class PacketRun {
     const frame = state.frame!;
     const key = Int32Array.from(effect.key);
     const info = new PacketInfo();
-    extractPacket(frame, 0, frame.length, state.originalBytes, LINK_ETHERNET, key, info, VLAN_LIMIT);
+    // The datapath knows where the headers are under tags that this pass has pushed.
+    extractPacket(frame, 0, frame.length, state.originalBytes, LINK_ETHERNET, key, info, vlanCount(effect.key));
     if (!isIp(key)) return [state];
     if (this.where.tracker.verifyChecksums) verifyChecksums(info, key);
     fillCtPacket(key, info, ctPacket);
@@ -431,22 +442,22 @@ class PacketRun {
     }
     if (view.released !== null && !view.isWhole)
       return this.goOnAsFragments(effect, view.released as PacketState[], recircDepth);
-    let forkKey: Int32Array = effect.reparse ? key : Int32Array.from(effect.key);
     if (view.isWhole) {
       // The kernel cuts it again on output, to the size of its largest fragment; here it leaves as one frame.
       state.frame = reassembledFrame((view.released as PacketState[]).map((fragment) => fragment.frame!));
       state.originalBytes = state.frame.length;
       state.changed = true;
-      forkKey = this.parsedKey(effect.key, state);
     }
     if (view.rewritten !== 0) {
       const natted = Int32Array.from(key);
       writeRewritten(ctPacket, view.rewritten, natted);
       change(state, natEdits(key, natted));
       if (ctPacket.related && state.attach.isInnerRewritten) change(state, innerNatEdits(ctPacket, state.attach.inner));
-      writeRewritten(ctPacket, view.rewritten, forkKey);
     }
     if (effect.table !== null) {
+      const parseAnew = effect.reparse || view.isWhole;
+      const forkKey = parseAnew ? this.parsedKey(effect.key, state) : Int32Array.from(effect.key);
+      if (!parseAnew) writeRewritten(ctPacket, view.rewritten, forkKey);
       writeView(view, ctPacket.family, forkKey);
       this.recirculate(effect.bridge, forkKey, forkStart(effect), state, recircDepth, ctSeen(view));
     }
@@ -493,6 +504,12 @@ class PacketRun {
       this.recirculate(effect.bridge, key, forkStart(effect), kept, recircDepth, ctSeenInKey(key));
     });
   }
+}
+
+/** An effect of a pass that is nested in another one, whose edits come first. */
+function inOuterPass<E extends { readonly edit: Edit; readonly cutBefore?: Edit }>(effect: E, outer: Edit): E {
+  const joined = { ...effect, edit: joinEdits(outer, effect.edit) };
+  return effect.cutBefore === undefined ? joined : { ...joined, cutBefore: joinEdits(outer, effect.cutBefore) };
 }
 
 const joinEdits = (before: Edit, edit: Edit): Edit => {

@@ -100,10 +100,10 @@ class Translation {
   run(): Pass {
     const frozen = this.start.frozen?.steps ?? [];
     if (frozen.length > 0) {
-      this.runSteps(frozen);
+      this.runSteps(frozen, true);
     } else {
       this.rule = this.lookup(this.table, this.packet.flow[K.in_port]!);
-      this.runSteps(this.stepsOfRule(this.rule));
+      this.runSteps(this.stepsOfRule(this.rule), true);
     }
     if (this.error === null) this.finishList();
     return {
@@ -157,7 +157,7 @@ class Translation {
   }
 
   /** xlate_table_action and xlate_recursively: a call, whose changes stay. */
-  private runTable(inPort: number, table: number, withCt: boolean): void {
+  private runTable(inPort: number, table: number, withCt: boolean, isLast: boolean): void {
     if (this.packet.wasMpls) {
       this.triggerFreeze();
       return;
@@ -173,7 +173,7 @@ class Translation {
     const deepens = table <= callerTable ? 1 : 0;
     this.resubmits++;
     this.depth += deepens;
-    this.runSteps(this.stepsOfRule(this.rule));
+    this.runSteps(this.stepsOfRule(this.rule), isLast);
     this.depth -= deepens;
     this.rule = callerRule;
     this.table = callerTable;
@@ -189,10 +189,11 @@ class Translation {
 
   // --- lists
 
-  /** do_xlate_actions */
-  private runSteps(steps: readonly Step[]): void {
+  /** do_xlate_actions. `isLast`: nothing of the pass follows the list, so a clone at its end needs no copy of the packet. */
+  private runSteps(steps: readonly Step[], isLast: boolean): void {
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]!;
+      const last = isLast && i === steps.length - 1 && this.actionSet.length === 0;
       if (this.error !== null) return;
       if (this.packet.wasMpls && !this.exit && !needsNoReparse(step)) this.triggerFreeze();
       if (this.exit) {
@@ -208,13 +209,14 @@ class Translation {
             step.port ?? this.packet.flow[K.in_port]!,
             step.table === null || step.table === 255 ? this.table : step.table,
             step.withCt,
+            last,
           );
           continue;
         case 'gotoTable':
-          this.runTable(this.packet.flow[K.in_port]!, step.table, false);
+          this.runTable(this.packet.flow[K.in_port]!, step.table, false, last);
           continue;
         case 'output':
-          this.output(step.port, null);
+          this.output(step.port);
           break;
         case 'outputReg':
           this.outputRegister(readSlot(this.packet.flow, step.src));
@@ -223,7 +225,7 @@ class Translation {
           this.outputTruncated(step.port, step.maxLen);
           break;
         case 'enqueue':
-          this.output(step.port, null);
+          this.output(step.port);
           break;
         case 'ct':
           this.ct(step);
@@ -266,10 +268,10 @@ class Translation {
           this.invalidTtl();
           return;
         case 'group':
-          if (!this.group(step.group)) return;
+          if (!this.group(step.group, last)) return;
           break;
         case 'clone':
-          this.clone(step);
+          this.clone(step, last);
           break;
         case 'controller':
           this.packet.commit();
@@ -352,14 +354,14 @@ class Translation {
   // --- outputs
 
   /** xlate_output_action */
-  private output(port: number, maxLen: number | null): void {
+  private output(port: number): void {
     const inPort = this.packet.flow[K.in_port]!;
     switch (port) {
       case PORT.IN_PORT:
-        this.send(inPort, maxLen);
+        this.send(inPort);
         break;
       case PORT.TABLE:
-        this.runTable(inPort, 0, false);
+        this.runTable(inPort, 0, false, false);
         break;
       case PORT.NORMAL:
         this.normal();
@@ -378,13 +380,13 @@ class Translation {
       case PORT.NONE:
         break;
       default:
-        if (port !== inPort) this.send(port, maxLen);
+        if (port !== inPort) this.send(port);
     }
   }
 
   /** xlate_output_reg_action */
   private outputRegister(port: bigint): void {
-    if (port <= 0xffffn) this.output(Number(port), null);
+    if (port <= 0xffffn) this.output(Number(port));
   }
 
   /** xlate_output_trunc_action: only to ports that exist and are no patch ports; `in_port` is none. */
@@ -395,18 +397,26 @@ class Translation {
     this.sendTo(target, maxLen);
   }
 
-  private send(port: number, maxLen: number | null): void {
+  private send(port: number): void {
     const target = this.env.ports.get(port);
-    if (target !== undefined) this.sendTo(target, maxLen);
+    if (target !== undefined) this.sendTo(target, null);
   }
 
   /** compose_output_action__ */
   private sendTo(port: PipelinePort, maxLen: number | null): void {
     if (port.noForward) return;
+    const before = this.packet.edit;
     this.packet.commit();
     if (port.peer !== null)
       this.emit({ kind: 'patch', port: port.ofport, edit: this.packet.edit, nested: this.nestedStart() });
-    else this.emit({ kind: 'output', port: port.ofport, edit: this.packet.edit, maxLen });
+    else
+      this.emit({
+        kind: 'output',
+        port: port.ofport,
+        edit: this.packet.edit,
+        maxLen,
+        ...(maxLen === null ? {} : { cutBefore: before }),
+      });
   }
 
   private nestedStart(): NestedStart {
@@ -445,23 +455,24 @@ class Translation {
   // --- groups
 
   /** xlate_group_action. False: no such group, the rest of the list is skipped. */
-  private group(id: number): boolean {
+  private group(id: number, isLast: boolean): boolean {
     if (!this.mayDescend()) return true;
     const group = this.env.groups.get(id);
     if (group === undefined) return false;
     if (group.type === 'select') {
-      this.select(group);
+      this.select(group, isLast);
     } else if (group.type === 'ff') {
       const bucket = group.buckets.find((each) => this.isLive(each, 0));
-      if (bucket !== undefined) this.bucket(bucket);
+      if (bucket !== undefined) this.bucket(bucket, isLast);
     } else {
-      for (const bucket of group.buckets) this.bucket(bucket);
+      const final = group.buckets[group.buckets.length - 1];
+      for (const bucket of group.buckets) this.bucket(bucket, isLast && bucket === final);
     }
     return true;
   }
 
   /** pick_select_group. With one bucket that can be chosen the hash does not matter. */
-  private select(group: Group): void {
+  private select(group: Group, isLast: boolean): void {
     if (this.packet.wasMpls || (group.selection === 'dp_hash' && this.packet.flow[K.dp_hash] === 0)) {
       this.triggerFreeze();
       this.needsHash = !this.packet.wasMpls;
@@ -469,7 +480,7 @@ class Translation {
     }
     const live = group.buckets.filter((bucket) => bucket.weight > 0 && this.isLive(bucket, 0));
     if (live.length === 1) {
-      this.bucket(live[0]!);
+      this.bucket(live[0]!, isLast);
     } else if (live.length > 1) {
       this.unsupported ??= { rule: this.rule, what: 'group of type select (its bucket hangs on a hash)' };
       this.exit = true;
@@ -486,10 +497,10 @@ class Translation {
   }
 
   /** xlate_group_bucket: its actions are an action set of their own; the key is as before afterwards. */
-  private bucket(bucket: GroupBucket): void {
+  private bucket(bucket: GroupBucket, isLast: boolean): void {
     const kept = this.packet.copy();
     this.depth++;
-    this.runSteps(executedActionSet(stepsOf(bucket.actions)));
+    this.runSteps(executedActionSet(stepsOf(bucket.actions)), isLast);
     this.depth--;
     if (this.freezing) this.finishFreezing();
     this.packet.flow = kept.flow;
@@ -501,11 +512,11 @@ class Translation {
   // --- clone, check_pkt_larger, action set
 
   /** clone_xlate_actions: exit inside ends the outer lists too; a copy of the action set runs at its end. */
-  private clone(step: StepOf<'clone'>): void {
+  private clone(step: StepOf<'clone'>, isLast: boolean): void {
     const keptSet = this.actionSet;
-    if (step.reversible) {
+    if (step.reversible || isLast) {
       const { flow, stack, stackBytes } = this.packet.copy();
-      this.runSteps(step.steps);
+      this.runSteps(step.steps, isLast);
       this.finishList();
       Object.assign(this.packet, { flow, stack, stackBytes });
     } else {
@@ -521,7 +532,7 @@ class Translation {
   private branch(steps: readonly Step[]): Effect[] {
     const outer = this.effects;
     this.effects = [];
-    this.runSteps(steps);
+    this.runSteps(steps, true);
     this.finishList();
     const effects = this.effects;
     this.effects = outer;
@@ -567,7 +578,7 @@ class Translation {
   private runActionSet(): void {
     const steps = executedActionSet(this.actionSet);
     this.actionSet = [];
-    this.runSteps(steps);
+    this.runSteps(steps, true);
   }
 
   // --- recirculation
@@ -578,7 +589,7 @@ class Translation {
     const { action } = step;
     const zone = typeof step.zone === 'number' ? step.zone : readSlotNumber(flow, step.zone) & 0xffff;
     this.packet.commit();
-    this.runSteps(step.exec);
+    this.runSteps(step.exec, false);
     if (action.table !== null && this.actionSet.length > 0) {
       // ovs-vswitchd aborts on an assertion: ofproto-dpif-rid.c:recirc_alloc_id__
       this.unsupported ??= { rule: this.rule, what: 'ct(table=) while the action set is not empty' };
