@@ -23,19 +23,10 @@ import { TOOL } from '../util/version.js';
 import { CaptureTally } from './captureTally.js';
 import { recordHistograms } from './histogramsOf.js';
 import { makeNaming } from './naming.js';
-import {
-  InputReader,
-  makeEnv,
-  makeTracker,
-  readBridge,
-  readDump,
-  readEntries,
-  readRestart,
-  readTimeline,
-  stationsOf,
-} from './replayInputs.js';
+import { makeEnv, makeTracker, readEntries, readTimeline, stationsOf } from './replayInputs.js';
 import type { FinalConntrack, ReplayOptions, ReplayOutcome } from './replayOptions.js';
 import { reportedOptions, stepLines } from './reported.js';
+import { InputReader, readBridge, readDump, readRestart } from './restartInputs.js';
 import { VerdictLines } from './verdictLines.js';
 
 const DAY_NS = 86_400_000_000_000n;
