@@ -70,7 +70,7 @@ export interface NormalEffect {
 
 /** Where a pass in another bridge, within this one, starts from. */
 export interface NestedStart {
-  /** Flow key at this point; read-only. */
+  /** Flow key at this point; read-only. Empty on a bridge without patch ports. */
   readonly key: Int32Array;
   /** Number of lookups of the pass before this effect. */
   readonly lookups: number;

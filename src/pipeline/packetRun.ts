@@ -284,7 +284,7 @@ class PacketRun {
         plans.push({ kind: 'copy', plans: [output], edit: joinEdits(before, effect.edit) });
       } else {
         showLookups(effect.nested.lookups);
-        const key = Int32Array.from(effect.nested.key);
+        const key = effect.nested.key.slice();
         key.set(outputVlans(effect, admission, port).subarray(K.vlan_tci), K.vlan_tci);
         this.enterPeer(bridge, port.ofport, { ...effect.nested, key }, edit, plans);
       }
@@ -345,7 +345,7 @@ class PacketRun {
           advance(state, plan.edit);
           // ofproto/trace follows only the forks of ct().
           if (state.frame === null) break;
-          const key = plan.reparse ? this.parsedKey(plan.key, state) : Int32Array.from(plan.key);
+          const key = plan.reparse ? this.parsedKey(plan.key, state) : plan.key.slice();
           this.recirculate(
             plan.bridge,
             key,
@@ -402,7 +402,7 @@ class PacketRun {
 
   /** Packet words as a parser sees the frame now. */
   private parsedKey(snapshot: Int32Array, state: PacketState): Int32Array {
-    const key = Int32Array.from(snapshot);
+    const key = snapshot.slice();
     if (state.frame !== null)
       extractPacket(
         state.frame,
@@ -421,7 +421,7 @@ class PacketRun {
   private runCt(effect: CtEffect & { bridge: string }, state: PacketState, recircDepth: number): PacketState[] {
     const { ctPacket, view } = this;
     const frame = state.frame!;
-    const key = Int32Array.from(effect.key);
+    const key = effect.key.slice();
     const info = new PacketInfo();
     // The datapath knows where the headers are under tags that this pass has pushed.
     extractPacket(frame, 0, frame.length, state.originalBytes, LINK_ETHERNET, key, info, vlanCount(effect.key));
@@ -449,14 +449,14 @@ class PacketRun {
       state.changed = true;
     }
     if (view.rewritten !== 0) {
-      const natted = Int32Array.from(key);
+      const natted = key.slice();
       writeRewritten(ctPacket, view.rewritten, natted);
       change(state, natEdits(key, natted));
       if (ctPacket.related && state.attach.isInnerRewritten) change(state, innerNatEdits(ctPacket, state.attach.inner));
     }
     if (effect.table !== null) {
       const parseAnew = effect.reparse || view.isWhole;
-      const forkKey = parseAnew ? this.parsedKey(effect.key, state) : Int32Array.from(effect.key);
+      const forkKey = parseAnew ? this.parsedKey(effect.key, state) : effect.key.slice();
       if (!parseAnew) writeRewritten(ctPacket, view.rewritten, forkKey);
       writeView(view, ctPacket.family, forkKey);
       this.recirculate(effect.bridge, forkKey, forkStart(effect), state, recircDepth, ctSeen(view));
@@ -474,7 +474,7 @@ class PacketRun {
     const { family } = this.ctPacket;
     const keys = fragments.map((fragment) => {
       const key = this.parsedKey(effect.key, fragment);
-      const natted = Int32Array.from(key);
+      const natted = key.slice();
       // Ports are in no fragment's key after the first, and NAT writes them into unfragmented packets only.
       const frag = natted[K.nw_frag]!;
       natted[K.nw_frag] = 0;
@@ -497,7 +497,7 @@ class PacketRun {
     if (effect.table === null) return;
     const kept = copyState(state);
     this.waiting.push(() => {
-      const key = Int32Array.from(effect.key);
+      const key = effect.key.slice();
       key[K.ct_state] = this.ctNext.shift() ?? CS_TRK | CS_NEW;
       key[K.ct_zone] = effect.zone;
       pretendNat(effect, key);

@@ -7,7 +7,7 @@
  * Source of all rules here: ofproto/ofproto-dpif-xlate.c of Open vSwitch 3.1.0; each method names its counterpart.
  */
 import { LookupResult } from '../classify/classifier.js';
-import { FRAG_ANY, K, PORT, VLAN_CFI } from '../fields/key.js';
+import { FRAG_ANY, K, KEY_WORDS, PORT, VLAN_CFI } from '../fields/key.js';
 import { NEVER } from '../util/units.js';
 import { executedActionSet } from './actionSet.js';
 import { readSlot, readSlotNumber, type Step, type StepOf, stepsOf, writeSlot } from './compile.js';
@@ -53,6 +53,10 @@ export function runPass(env: PipelineEnv, key: Int32Array, version: number, star
   return new Translation(env, key, version, start).run();
 }
 
+/** A pass runs to its end before the next one begins, and what it hands out are copies. */
+const SCRATCH_FLOW = new Int32Array(KEY_WORDS);
+const SCRATCH_BASE = new Int32Array(KEY_WORDS);
+
 class Translation {
   private readonly env: PipelineEnv;
   private readonly version: number;
@@ -83,7 +87,7 @@ class Translation {
     this.env = env;
     this.version = version;
     this.start = start;
-    this.packet = new PassPacket(key);
+    this.packet = new PassPacket(key, SCRATCH_FLOW, SCRATCH_BASE);
     this.packet.flow[K.actset_output] = PORT.UNSET;
     this.table = start.table;
     this.depth = start.depth;
@@ -283,7 +287,7 @@ class Translation {
           }
           break;
         case 'learn':
-          this.emit({ kind: 'learn', action: step, key: Int32Array.from(this.packet.flow), edit: this.packet.edit });
+          this.emit({ kind: 'learn', action: step, key: this.packet.flow.slice(), edit: this.packet.edit });
           break;
         case 'finTimeout':
           if (
@@ -421,7 +425,7 @@ class Translation {
 
   private nestedStart(): NestedStart {
     return {
-      key: Int32Array.from(this.packet.flow),
+      key: hasPatchPorts(this.env) ? this.packet.flow.slice() : NO_KEY,
       lookups: this.lookups.length,
       depth: this.depth,
       resubmits: this.resubmits,
@@ -674,6 +678,18 @@ class Translation {
     this.needsHash = false;
     this.frozenSteps = [];
   }
+}
+
+const NO_KEY = new Int32Array(0);
+const bridgesWithPatchPorts = new WeakMap<PipelineEnv, boolean>();
+
+function hasPatchPorts(env: PipelineEnv): boolean {
+  let has = bridgesWithPatchPorts.get(env);
+  if (has === undefined) {
+    has = [...env.ports.values()].some((port) => port.peer !== null);
+    bridgesWithPatchPorts.set(env, has);
+  }
+  return has;
 }
 
 /** Steps that may run on a packet whose last label was popped without parsing it anew (recirc_for_mpls). */

@@ -2,7 +2,7 @@
  * The packet while a pass runs over it: the key as the actions have left it, the packet as the datapath has it so far, the
  * stack. What single actions do to fields is here; the order of things is in pass.ts.
  */
-import { CS_TRK, K, VLAN_CFI } from '../fields/key.js';
+import { CS_TRK, K, KEY_WORDS, VLAN_CFI } from '../fields/key.js';
 import { commitEdits } from './commit.js';
 import { readSlot, type Slot, type StepOf, writeSlot } from './compile.js';
 import type { Edit, EditOp, StackItem } from './effects.js';
@@ -32,15 +32,18 @@ export class PassPacket {
   /** The ct fields are those of a ct(). */
   conntracked: boolean;
 
-  constructor(key: Int32Array) {
-    this.flow = Int32Array.from(key);
-    this.base = Int32Array.from(key);
+  /** `flow` and `base`: room for two keys, overwritten. */
+  constructor(key: Int32Array, flow = new Int32Array(KEY_WORDS), base = new Int32Array(KEY_WORDS)) {
+    flow.set(key);
+    base.set(key);
+    this.flow = flow;
+    this.base = base;
     this.conntracked = (key[K.ct_state]! & CS_TRK) !== 0;
   }
 
   copy(): PassPacket {
     const copy = new PassPacket(this.flow);
-    copy.base = Int32Array.from(this.base);
+    copy.base.set(this.base);
     copy.edit = this.edit;
     copy.stack = [...this.stack];
     copy.stackBytes = this.stackBytes;
@@ -139,7 +142,7 @@ export class PassPacket {
    * labels came or went so that the key does not show what a parser would see (one tag, nothing below MPLS).
    */
   recirculationStart(): { key: Int32Array; reparse: boolean } {
-    const key = Int32Array.from(this.flow);
+    const key = this.flow.slice();
     key.set(this.base.subarray(K.dl_src, K.PACKET_END), K.dl_src);
     const hidden = isVlanType(this.base[K.dl_type]!) || vlanCount(this.base) > 1;
     const reparse = this.edit?.some((op) => op.op.endsWith('Mpls') || (op.op !== 'set' && hidden)) ?? false;
