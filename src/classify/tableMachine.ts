@@ -21,12 +21,11 @@ export interface MachineLimits {
   readonly states: number;
   /** Of each kind of leap so many are remembered: as many as a processor's cache holds. */
   readonly leaps: number;
+  /** Leaps go over at most so many words. */
+  readonly leapWords: number;
 }
 
-export const MACHINE_LIMITS: MachineLimits = { transitions: 1 << 20, states: 1 << 18, leaps: 1 << 16 };
-
-/** Leaps go over at most so many words. */
-const LEAP_WORDS_MAX = 12;
+export const MACHINE_LIMITS: MachineLimits = { transitions: 1 << 20, states: 1 << 18, leaps: 1 << 16, leapWords: 12 };
 
 const START = 0;
 const FINAL = -1;
@@ -39,7 +38,7 @@ export class TableMachine {
   private readonly classes: readonly WordClasses[];
   private readonly limits: MachineLimits;
   private readonly onReset: () => void;
-  private readonly probe = new Int32Array(LEAP_WORDS_MAX + 1);
+  private readonly probe: Int32Array;
   /** Per place: the class of the present header's value, as far as it was asked for. */
   private readonly classAt: Int32Array;
   private transitions = new PairMap();
@@ -56,6 +55,7 @@ export class TableMachine {
   /** `onReset`: states get new numbers from now on. */
   constructor(cells: readonly Cell[], limits: MachineLimits, onReset: () => void) {
     this.limits = limits;
+    this.probe = new Int32Array(limits.leapWords + 1);
     const uses = wordUses(cells);
     this.trie = new MatchTrie(cells, uses);
     this.onReset = onReset;
@@ -72,12 +72,13 @@ export class TableMachine {
       this.begin();
       this.onReset();
     }
-    const { leapOf, places, words, used, classes, classAt } = this;
+    const { words, used, classes, classAt } = this;
     let state = START;
     for (;;) {
-      const leap = leapOf[state]!;
+      // Read anew each time: step() may replace these two by larger ones.
+      const leap = this.leapOf[state]!;
       if (leap !== NO_LEAP) return this.leap(key, state, leap);
-      const place = places[state]!;
+      const place = this.places[state]!;
       if (place === FINAL) return state;
       classAt[place] = classes[place]!.classOf(key[words[place]!]! & used[place]!);
       const next = this.transitions.get(state, classAt[place]!);
@@ -168,7 +169,7 @@ export class TableMachine {
 
   private leapFrom(tests: readonly number[]): number {
     const places = this.trie.placesBelow(tests);
-    if (places.length < 2 || places.length > LEAP_WORDS_MAX) return NO_LEAP;
+    if (places.length < 2 || places.length > this.limits.leapWords) return NO_LEAP;
     const name = places.join();
     let number = this.leapNumbers.get(name);
     if (number === undefined) {
