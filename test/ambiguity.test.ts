@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { LookupResult } from '../src/classify/classifier.js';
 import { CompiledClassifier } from '../src/classify/compiled.js';
 import { LinearClassifier } from '../src/classify/linear.js';
-import { maskKey } from '../src/openflow/match.js';
+import { K, KEY_WORDS } from '../src/fields/key.js';
+import { MatchBuilder, maskKey } from '../src/openflow/match.js';
 import { NO_FLAGS, type Rule } from '../src/openflow/rule.js';
 import { FlowTables } from '../src/timeline/flowTables.js';
 import { Prng } from '../src/util/prng.js';
@@ -88,5 +89,31 @@ test('a dump in the order of its masks, or sorted by priority, has a known order
         model.list.map(({ mask }) => mask),
       );
     }
+  }
+});
+
+test('rules that do the same are no ambiguity', () => {
+  const key = new Int32Array(KEY_WORDS);
+  const output = (port: number, priority: number, word: number): Rule => ({
+    ...dumped({ priority, match: new MatchBuilder().set(word, 0, -1).build(), actions: [], cookie: 0n }),
+    actions: [{ type: 'output', port }],
+  });
+  for (const [port, ambiguous] of [
+    [1, false],
+    [2, true],
+  ] as const) {
+    const tables = new FlowTables();
+    const rules = [
+      output(3, 1, K.reg0),
+      output(1, 5, K.reg0 + 1),
+      output(4, 1, K.reg0 + 2),
+      output(port, 5, K.reg0 + 3),
+    ];
+    tables.installDump([...rules, output(5, 0, K.reg0 + 1)].map((rule) => ({ rule })));
+    assert.equal(tables.timeline().orderKnown, false);
+    const out = new LookupResult();
+    new CompiledClassifier(tables.timeline()).lookup(0, key, 0, out);
+    assert.equal(out.ambiguous, ambiguous);
+    assert.equal(out.otherRules.length, ambiguous ? 1 : 0);
   }
 });

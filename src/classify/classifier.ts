@@ -1,6 +1,6 @@
 /**
  * The one interface of all classifiers: (table, header, version) -> rule and the validity of that answer.
- * The linear one (rivals/linear.ts) is the oracle of the others.
+ * The linear one (linear.ts) is the oracle of the others.
  */
 
 /** Filled by a lookup; reused, never allocated per packet. */
@@ -12,7 +12,7 @@ export class LookupResult {
   to = 0;
   /** Conjunction id that led to the rule; null: an ordinary match. */
   conjId: number | null = null;
-  /** The answer hangs on an unknown order of masks; `otherRules` are the other possible answers. */
+  /** The answer hangs on an unknown order of masks; `otherRules` are the other possible answers that have other actions. */
   ambiguous = false;
   readonly otherRules: number[] = [];
 }

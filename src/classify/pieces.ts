@@ -10,7 +10,7 @@ export interface Piece {
   readonly to: number;
   readonly rule: number;
   readonly conjId: number | null;
-  /** Other answers that another order of masks would give; only where the order is not known. */
+  /** Answers with other actions that another order of masks would give; only where the order is not known. */
   readonly others: readonly number[];
 }
 
@@ -76,7 +76,14 @@ export class CandidateSet {
     this.conjId[at] = conjId;
     if (this.table.timeline.orderKnown) return;
     const possible = [...possibleAnswers(this.table, this.cells, version)];
-    this.others[at] = possible.filter((other) => other !== rule).sort((a, b) => a - b);
+    const actions = this.actionsOf(rule);
+    this.others[at] = possible.filter((other) => this.actionsOf(other) !== actions).sort((a, b) => a - b);
+  }
+
+  /** As text; a miss does what a rule without actions does. */
+  private actionsOf(rule: number): string {
+    const actions = rule < 0 ? [] : this.table.timeline.rules[rule]!.rule.actions;
+    return JSON.stringify(actions, (_, value) => (typeof value === 'bigint' ? `${value}` : value));
   }
 
   private isSame(a: number, b: number): boolean {
