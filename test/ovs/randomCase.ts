@@ -42,7 +42,7 @@ export function randomCase(prng: Prng, kind: Kind, size: CaseSize): Case {
   let ms = 0;
   for (let n = 0; n < size.packets; n++) {
     ms += gap(prng, kind);
-    if (prng.below(kind === 'lookup' ? 8 : 16) === 0) {
+    if (prng.below(16) === 0) {
       steps.push({ t: ms / 1000, ...maker.mods() });
       ms += 1;
     }
