@@ -4,20 +4,25 @@
  *
  * Each function loads what it needs when it is called, so that asking for one costs nothing for the others.
  */
+
 import type { CaseFileResult } from './api/cases.js';
+import type { CompareOptions } from './api/compare.js';
 import type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api/flows.js';
 import type { PacketsOptions, ReadPacket } from './api/packets.js';
 import type { ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
 import type { ScheduleOptions } from './api/schedule.js';
 import type { HistogramFile } from './report/histograms.js';
 import type { SchemaName } from './report/names.js';
+import type { CompareResult } from './report/result.js';
 import type { Schedule } from './timeline/schedule.js';
 
 export type { CaseDifference, CaseFileResult } from './api/cases.js';
+export type { CompareOptions } from './api/compare.js';
 export type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api/flows.js';
 export type { PacketsOptions, ReadPacket } from './api/packets.js';
 export type { FinalConntrack, Progress, ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
 export type { ScheduleOptions } from './api/schedule.js';
+export { compareText } from './report/compareText.js';
 export { canonicalJson, digest } from './report/digest.js';
 export { FAIL_ON, type FailOn, holding } from './report/failOn.js';
 export type { HistogramFile } from './report/histograms.js';
@@ -72,6 +77,11 @@ export async function writeSchedule(schedule: Schedule): Promise<string> {
 /** Runs every case of a file (JSON Lines, `-`: standard input). InputError where the file is none of cases. */
 export async function testCases(path: string): Promise<CaseFileResult> {
   return (await import('./api/cases.js')).testCases(path);
+}
+
+/** A saved result held against what was seen. InputError where its inputs are missing or others. */
+export async function compare(path: string, options: CompareOptions): Promise<CompareResult> {
+  return (await import('./api/compare.js')).compare(path, options);
 }
 
 /** The histograms of a replay as files: .hgrm, .hlog and JSON each. */

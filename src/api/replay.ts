@@ -1,8 +1,7 @@
 /** `replay`: captures, tables and the record of a restart in; every drop window with its cause out. */
-import { FRAME_REASONS, FrameJudge } from '../capture/direction.js';
+import { FRAME_REASONS } from '../capture/direction.js';
 import { MergedCapture } from '../capture/merge.js';
-import { captureProblem, openCapture } from '../capture/open.js';
-import { parsePortOf } from '../capture/portOf.js';
+import { captureProblem } from '../capture/open.js';
 import { formatEntry } from '../conntrack/text.js';
 import { Scan } from '../packet/scan.js';
 import { ReplayEngine } from '../replay/engine.js';
@@ -16,14 +15,12 @@ import { SCHEMA_VERSION } from '../report/names.js';
 import type { ReplayResult } from '../report/result.js';
 import type { Schedule } from '../timeline/schedule.js';
 import type { Timeline } from '../timeline/timeline.js';
-import { InputError } from '../util/errors.js';
-import { textOf } from '../util/inputFile.js';
 import { formatUnixNs } from '../util/units.js';
 import { TOOL } from '../util/version.js';
-import { CaptureTally } from './captureTally.js';
+import { frameJudge, type NamedCapture, openCaptures } from './captures.js';
 import { recordHistograms } from './histogramsOf.js';
 import { makeNaming } from './naming.js';
-import { makeEnv, makeTracker, readEntries, readTimeline, stationsOf } from './replayInputs.js';
+import { makeEnv, makeTracker, readEntries, readTimeline } from './replayInputs.js';
 import type { FinalConntrack, ReplayOptions, ReplayOutcome } from './replayOptions.js';
 import { reportedOptions, stepLines } from './reported.js';
 import { InputReader, readBridge, readDump, readRestart } from './restartInputs.js';
@@ -59,13 +56,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
       entries: entries?.entries ?? [],
     });
     const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
-    const judge = new FrameJudge(capture.sources, {
-      ports: bridge.ports,
-      mode: options.direction ?? 'auto',
-      portOf: portOf === null ? null : parsePortOf(textOf(portOf), portOf.name),
-      fileNames: captures.map(({ portName }) => portName),
-      stations: stationsOf(timeline),
-    });
+    const judge = frameJudge(captures, { ...options, bridge, portOf, timeline });
     const scan = new Scan(capture, judge, {
       usedBits: classMask(timeline),
       verifyChecksums: options.verifyChecksums ?? false,
@@ -97,25 +88,6 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
     // After an abort a read may still be waiting, and closing would wait for it.
     if (options.signal?.aborted !== true) await capture.close();
   }
-}
-
-interface NamedCapture {
-  readonly source: CaptureTally;
-  /** From `NAME=FILE`. */
-  readonly portName: string | null;
-}
-
-async function openCaptures(options: ReplayOptions): Promise<NamedCapture[]> {
-  if (options.captures.length === 0) throw new InputError('no capture given');
-  const opened: NamedCapture[] = [];
-  for (const text of options.captures) {
-    const at = text.indexOf('=');
-    const portName = at > 0 && !text.slice(0, at).includes('/') ? text.slice(0, at) : null;
-    const path = portName === null ? text : text.slice(at + 1);
-    const source = await openCapture(path, { reader: options.reader ?? 'native' });
-    opened.push({ portName, source: new CaptureTally(path, source) });
-  }
-  return opened;
 }
 
 /** True: interrupted before the end. */

@@ -15,6 +15,9 @@ const FILE_LISTS: readonly (keyof ReplayOptions)[] = [
   'conntrackEvents',
 ];
 
+export const isFileOption = (name: string): boolean => (FILES as readonly string[]).includes(name);
+export const isFileList = (name: string): boolean => (FILE_LISTS as readonly string[]).includes(name);
+
 /** All that was asked for; files by their names, not by the folders of the machine that they were read on. */
 export function reportedOptions(options: ReplayOptions): Record<string, unknown> {
   const { judge = 'auto', conntrack = 'linux', midstream = 'strict', direction = 'auto', reader = 'native' } = options;

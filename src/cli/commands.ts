@@ -24,6 +24,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/demo.js'),
   },
   {
+    name: 'compare',
+    summary: 'hold a result against what was seen',
+    load: () => import('./commands/compare.js'),
+  },
+  {
     name: 'packets',
     summary: 'header fields of the packets of a capture',
     load: () => import('./commands/packets.js'),
