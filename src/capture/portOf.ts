@@ -81,8 +81,10 @@ class PortOfList {
     }
     if (typeof value === 'object' && value !== null) value = (value as Record<string, unknown>)['in_port'];
     if (value === 'LOCAL') return LOCAL;
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > LOCAL) {
-      throw new InputError(`"in_port" is no port number from 1 to ${LOCAL}`, place, HINT);
+    // 0 and null: whoever wrote the list does not know where this packet came in.
+    if (value === null) return 0;
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > LOCAL) {
+      throw new InputError(`"in_port" is no port number up to ${LOCAL}`, place, HINT);
     }
     return value;
   }
