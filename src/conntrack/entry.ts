@@ -132,38 +132,43 @@ export class CtEntry {
 
   clone(): CtEntry {
     const copy = new CtEntry(this.timeouts);
-    copyTuple(this.original, copy.original);
-    copyTuple(this.reply, copy.reply);
-    copy.zone = this.zone;
-    copy.family = this.family;
-    copy.proto = this.proto;
-    copy.mark = this.mark;
-    copy.label0 = this.label0;
-    copy.label1 = this.label1;
-    copy.label2 = this.label2;
-    copy.label3 = this.label3;
-    copy.state = this.state;
-    copy.createdNs = this.createdNs;
-    copy.expiresNs = this.expiresNs;
-    copy.seenReply = this.seenReply;
-    copy.assured = this.assured;
-    copy.confirmed = this.confirmed;
-    copy.nat = this.nat;
-    copy.natChosen = this.natChosen;
-    copy.streamNs = this.streamNs;
-    copy.tag0 = this.tag0;
-    copy.tag1 = this.tag1;
-    copy.sctpFlags = this.sctpFlags;
-    copy.helper = this.helper;
-    copy.peer0 = this.peer0 && copyPeer(this.peer0);
-    copy.peer1 = this.peer1 && copyPeer(this.peer1);
-    copy.last = this.last && copyLast(this.last);
+    copy.copyFrom(this);
     return copy;
+  }
+
+  /** Everything but the place in a store; allocates only where this entry has no peers yet. */
+  copyFrom(other: CtEntry): void {
+    copyTuple(other.original, this.original);
+    copyTuple(other.reply, this.reply);
+    this.timeouts = other.timeouts;
+    this.zone = other.zone;
+    this.family = other.family;
+    this.proto = other.proto;
+    this.mark = other.mark;
+    this.label0 = other.label0;
+    this.label1 = other.label1;
+    this.label2 = other.label2;
+    this.label3 = other.label3;
+    this.state = other.state;
+    this.createdNs = other.createdNs;
+    this.expiresNs = other.expiresNs;
+    this.seenReply = other.seenReply;
+    this.assured = other.assured;
+    this.confirmed = other.confirmed;
+    this.nat = other.nat;
+    this.natChosen = other.natChosen;
+    this.streamNs = other.streamNs;
+    this.tag0 = other.tag0;
+    this.tag1 = other.tag1;
+    this.sctpFlags = other.sctpFlags;
+    this.helper = other.helper;
+    this.peer0 = other.peer0 && copyPeer(other.peer0, this.peer0 ?? new TcpPeer());
+    this.peer1 = other.peer1 && copyPeer(other.peer1, this.peer1 ?? new TcpPeer());
+    this.last = other.last && copyLast(other.last, this.last ?? new TcpLast());
   }
 }
 
-function copyPeer(from: TcpPeer): TcpPeer {
-  const to = new TcpPeer();
+function copyPeer(from: TcpPeer, to: TcpPeer): TcpPeer {
   to.state = from.state;
   to.end = from.end;
   to.maxEnd = from.maxEnd;
@@ -174,8 +179,7 @@ function copyPeer(from: TcpPeer): TcpPeer {
   return to;
 }
 
-function copyLast(from: TcpLast): TcpLast {
-  const to = new TcpLast();
+function copyLast(from: TcpLast, to: TcpLast): TcpLast {
   to.direction = from.direction;
   to.index = from.index;
   to.seq = from.seq;

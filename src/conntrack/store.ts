@@ -53,13 +53,9 @@ export class CtStore {
     return null;
   }
 
-  /** The newest live entry that the test accepts: a walk over the list, meant for stores of one group. */
-  findBy(test: (entry: CtEntry) => boolean, nowNs: number): CtEntry | null {
-    for (let i = this.list.length - 1; i >= 0; i--) {
-      const entry = this.list[i]!;
-      if (entry.expiresNs > nowNs && test(entry)) return entry;
-    }
-    return null;
+  /** Entry `i` in order of insertion, dead ones included. */
+  at(i: number): CtEntry {
+    return this.list[i]!;
   }
 
   insert(entry: CtEntry): void {
@@ -108,6 +104,11 @@ export class CtStore {
     let count = 0;
     for (const entry of this.list) if (entry.expiresNs > nowNs && (zone === undefined || entry.zone === zone)) count++;
     return count;
+  }
+
+  /** Fragments wait here. */
+  get hasFragments(): boolean {
+    return this.queues !== null;
   }
 
   /** Independent copy: entries are copied too, fragments that wait are shared as values. */

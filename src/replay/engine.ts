@@ -4,7 +4,6 @@
  */
 import type { CtEntry } from '../conntrack/entry.js';
 import type { Tracker } from '../conntrack/tracker.js';
-import type { PacketInfo } from '../packet/packetInfo.js';
 import type { PipelineEnv } from '../pipeline/env.js';
 import { tuplePart } from './entryKey.js';
 import { endFlow } from './flowEnd.js';
@@ -12,11 +11,10 @@ import type { Flow } from './flows.js';
 import { MacPass } from './macPass.js';
 import { Midstream } from './midstream.js';
 import { PacketClasses } from './packetClasses.js';
-import type { PacketClass } from './passes.js';
 import { ACTUAL, type Restart, VersionCursor } from './restart.js';
 import { Theatre } from './scene.js';
 import { StartEntries } from './startEntries.js';
-import { GroupState, type PacketVerdict, Walker } from './walk.js';
+import { GroupState, type PacketVerdict, Walker, type WalkPacket } from './walk.js';
 import { type PacketJudgement, WindowPass } from './windows.js';
 import { WorldRunner } from './worldRun.js';
 
@@ -29,19 +27,6 @@ export interface EngineOptions {
   readonly midstream: 'established' | 'strict';
   /** Entries at the start of the trace (time 0). */
   readonly entries: readonly CtEntry[];
-}
-
-/** A packet as it enters. */
-export interface EnteringPacket {
-  readonly number: number;
-  readonly tNs: number;
-  readonly inPort: number;
-  readonly group: number;
-  readonly direction: 0 | 1;
-  /** Its flow key; kept by nobody. */
-  readonly key: Int32Array;
-  readonly cls: PacketClass;
-  readonly info: PacketInfo;
 }
 
 export class ReplayEngine {
@@ -59,11 +44,13 @@ export class ReplayEngine {
   private readonly unseen = new GroupState(-1);
   /** Time of the latest packet. */
   private lastNs = 0;
+  /** Of the packet taken last. */
+  verdict: PacketVerdict | null = null;
 
   constructor(restart: Restart, env: PipelineEnv, tracker: Tracker, options: EngineOptions) {
     this.restart = restart;
     this.classes = new PacketClasses(restart.timeline);
-    const runner = new WorldRunner(env, tracker, this.classes.ctBits, options.reuse);
+    const runner = new WorldRunner(env, tracker, this.classes.viewBits, options.reuse);
     this.theatre = new Theatre(restart, runner);
     this.macs = new MacPass(env);
     this.midstream = options.midstream === 'established' ? new Midstream(runner) : null;
@@ -73,8 +60,10 @@ export class ReplayEngine {
     this.cursor = new VersionCursor(restart);
   }
 
-  /** Takes packets in replay order. */
-  take(packet: EnteringPacket): { verdict: PacketVerdict; judgement: PacketJudgement } {
+  /**
+   * Called per packet, in replay order; fills in `version` and `tuplePart` of it. What is returned is filled anew for the next.
+   */
+  take(packet: WalkPacket): PacketJudgement {
     this.lastNs = packet.tNs;
     let group = this.groups[packet.group];
     if (group === undefined) {
@@ -82,12 +71,10 @@ export class ReplayEngine {
       for (const entry of this.entries.take(packet.key, packet.info)) group.stores[ACTUAL].insert(entry);
       this.groups[packet.group] = group;
     }
-    const verdict = this.walker.walk(group, {
-      ...packet,
-      version: this.cursor.moveTo(packet.tNs),
-      tuplePart: tuplePart(packet.key, packet.info),
-    });
-    return { verdict, judgement: this.windows.take(verdict) };
+    packet.version = this.cursor.moveTo(packet.tNs);
+    packet.tuplePart = tuplePart(packet.key, packet.info);
+    this.verdict = this.walker.walk(group, packet);
+    return this.windows.take(this.verdict);
   }
 
   /** The trace is over: steps that are left act on the entries, open windows stay open, flows are asked how they ended. */

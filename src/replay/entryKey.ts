@@ -46,7 +46,12 @@ export function keyOfEntry(entry: CtEntry): EntryKey {
   return entry.zone + partOf(entry.proto, entry.original);
 }
 
-/** The live entry with this key; null: none. */
+/** Called per packet: the newest live entry with this key; null: none. */
 export function entryOf(store: CtStore, key: EntryKey, nowNs: number): CtEntry | null {
-  return store.findBy((entry) => entry.zone === key % ZONES && keyOfEntry(entry) === key, nowNs);
+  const zone = key % ZONES;
+  for (let i = store.size - 1; i >= 0; i--) {
+    const entry = store.at(i);
+    if (entry.zone === zone && entry.expiresNs > nowNs && (key < ZONES || keyOfEntry(entry) === key)) return entry;
+  }
+  return null;
 }

@@ -56,6 +56,8 @@ export interface PolicyFlow {
 
 export type DeadReason = 'rules' | 'mark' | 'no-entry' | 'state';
 
+const NO_WINDOWS: readonly ClosedWindow[] = [];
+
 /** One direction of a connection. */
 export class Flow {
   readonly connection: Connection;
@@ -69,7 +71,7 @@ export class Flow {
   isSuspect = false;
   lastGood: number | null = null;
   open: OpenWindow | null = null;
-  readonly closed: ClosedWindow[] = [];
+  closed: readonly ClosedWindow[] = NO_WINDOWS;
   policy: PolicyFlow | null = null;
   exposed = false;
   dead: DeadReason | null = null;
@@ -104,6 +106,8 @@ export class Connection {
   original: 0 | 1;
   /** `before` had an entry for it: the next packet without one begins a new incarnation. */
   hadEntry = false;
+  /** When the entry that the packet in hand finds was made, -1: it finds none. */
+  foundNs = -1;
   readonly flows: [Flow | null, Flow | null] = [null, null];
 
   constructor(group: number, firstPacket: number, zone: number | null, entryKey: EntryKey, direction: 0 | 1) {

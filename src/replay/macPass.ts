@@ -17,9 +17,15 @@ export interface ResolvedTreatment extends Treatment {
   readonly floods: readonly { readonly effect: NormalEffect; readonly admission: Admission }[];
 }
 
+const NOTHING: [] = [];
+
 export class MacPass {
   /** One object while all worlds learn alike. */
   private tables: [MacTable, MacTable, MacTable];
+
+  /** The last effect that the shared table learned from, and when. */
+  private taught: NormalEffect | null = null;
+  private taughtSeconds = -1;
 
   constructor(env: PipelineEnv) {
     const table = new MacTable(env.ports, env.config);
@@ -31,7 +37,12 @@ export class MacPass {
    * Must be called for every packet that reached NORMAL in any world, in replay order.
    */
   take(tNs: number, results: readonly PacketResult[], wanted: readonly boolean[]): (ResolvedTreatment | undefined)[] {
+    const [actual, before, after] = results as [PacketResult, PacketResult, PacketResult];
+    if (!wanted[ACTUAL] && actual.learns.length === 0 && before.learns.length === 0 && after.learns.length === 0) {
+      return NOTHING;
+    }
     const seconds = Math.floor(tNs / NS_PER_S);
+    if (!wanted[ACTUAL] && !this.isSplit && actual === before && actual === after) return this.learn(actual, seconds);
     if (!this.isSplit && !sameLearning(results)) this.split();
     const treatments: (ResolvedTreatment | undefined)[] = [];
     const worlds: readonly World[] = this.isSplit ? [ACTUAL, BEFORE, AFTER] : [ACTUAL];
@@ -40,6 +51,18 @@ export class MacPass {
     }
     if (!this.isSplit) this.resolveOthers(seconds, results, wanted, treatments);
     return treatments;
+  }
+
+  /** The usual packet: same way in all worlds. What it taught a moment ago it need not teach again. */
+  private learn({ learns }: PacketResult, seconds: number): [] {
+    for (let i = 0; i < learns.length; i++) {
+      const effect = learns[i]!;
+      if (this.taught === effect && this.taughtSeconds === seconds) continue;
+      this.tables[ACTUAL].learn(effect, seconds);
+      this.taught = effect;
+      this.taughtSeconds = seconds;
+    }
+    return NOTHING;
   }
 
   private get isSplit(): boolean {
@@ -52,6 +75,7 @@ export class MacPass {
 
   private takeIn(world: World, seconds: number, result: PacketResult, wanted: boolean): ResolvedTreatment | undefined {
     const table = this.tables[world];
+    this.taught = null;
     if (!wanted) {
       for (const effect of result.learns) table.learn(effect, seconds);
       return undefined;

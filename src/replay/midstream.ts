@@ -87,7 +87,7 @@ export class Midstream {
     const store = this.storeWithZones(isTurned ? new CtStore() : group.stores[ACTUAL], packet, isReply);
     if (!isTurned) return;
     group.stores = [store, store, store];
-    for (const connection of group.connections.values()) connection.original = originator;
+    for (const connection of group.connections) connection.original = originator;
   }
 
   /** Would version 0 accept a first packet of a connection from here? */

@@ -11,7 +11,7 @@ import { K, KEY_WORDS } from '../fields/key.js';
 import type { Action } from '../openflow/actions.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { WordTable } from '../util/wordTable.js';
-import { PacketClass } from './passes.js';
+import { PacketClass, ViewBits } from './passes.js';
 
 /** Read by NORMAL and by the rewriting of frames, whatever the rules say: told apart value by value. */
 const EXACT: readonly number[] = [
@@ -65,8 +65,8 @@ interface ClassWord {
  * connections: what the tables do with a class is found out once.
  */
 export class PacketClasses {
-  /** Bits of the ct words that a rule or action names, from K.ct_state on. */
-  readonly ctBits: Int32Array;
+  /** Bits of the ct words that a rule or action names. */
+  readonly viewBits: ViewBits;
   private readonly words: readonly ClassWord[];
   private readonly table: WordTable;
   private readonly scratch: Int32Array;
@@ -86,7 +86,7 @@ export class PacketClasses {
     this.table = new WordTable(words.length);
     this.scratch = new Int32Array(words.length);
     const mask = classMask(timeline);
-    this.ctBits = mask.slice(K.ct_state, K.ct_ipv6_dst + 4);
+    this.viewBits = new ViewBits(mask.slice(K.ct_state, K.ct_ipv6_dst + 4));
   }
 
   get count(): number {

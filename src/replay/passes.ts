@@ -39,39 +39,94 @@ export class ViewNode {
   }
 }
 
-/** The node of what a ct() showed, made if new. `key`: with its ct words; `bits`: of those words, what somebody looks at. */
-export function viewOf(views: ViewNode[], key: Int32Array, bits: Int32Array): ViewNode {
-  for (let n = 0; n < views.length; n++) {
-    const { words } = views[n]!;
-    let i = 0;
-    while (i < words.length && words[i] === (key[CT_FROM + i]! & bits[i]!)) i++;
-    if (i === words.length) return views[n]!;
+/** Which bits of the ct words somebody looks at. */
+export class ViewBits {
+  readonly bits: Int32Array;
+  /** Places of the words that count at all. */
+  private readonly places: Int32Array;
+
+  constructor(bits: Int32Array) {
+    this.bits = bits;
+    this.places = Int32Array.from([...bits.keys()].filter((i) => bits[i] !== 0));
   }
-  const view = new ViewNode(bits.map((bit, i) => bit & key[CT_FROM + i]!));
-  views.push(view);
-  return view;
+
+  /** Called per ct(): the node of what the key's ct words show, made if new. */
+  viewOf(views: ViewNode[], key: Int32Array): ViewNode {
+    const { bits, places } = this;
+    for (let n = 0; n < views.length; n++) {
+      const { words } = views[n]!;
+      let i = 0;
+      while (i < places.length && words[places[i]!] === (key[CT_FROM + places[i]!]! & bits[places[i]!]!)) i++;
+      if (i === places.length) return views[n]!;
+    }
+    const view = new ViewNode(bits.map((bit, i) => bit & key[CT_FROM + i]!));
+    views.push(view);
+    return view;
+  }
 }
 
-/** Prefix of a packet's run: passes and ct() outcomes so far. The result hangs at the last node. */
+/**
+ * Prefix of a packet's run: passes and ct() outcomes so far, as a tree. The result hangs at the last node, so the same way
+ * through is the same result object.
+ */
 export class RunNode {
+  readonly parent: RunNode | null;
   readonly pass: PassNode | null;
   /** 'held', 'dropped' of a ct(), or the branch of a length check; '' for a pass. */
   readonly mark: string;
+  /** Of a pass after a ct(): what that showed. */
+  readonly view: ViewNode | null;
+  readonly zone: number;
+  readonly state: number;
+  readonly ctMark: number;
   readonly next: RunNode[] = [];
   result: PacketResult = NO_RESULT;
+  /** The same run in the worlds `before` and `after`, where conntrack is left alike: see WorldRunner.twins. */
+  twins: Twins | null | undefined;
 
-  constructor(pass: PassNode | null, mark: string) {
+  constructor(
+    parent: RunNode | null,
+    pass: PassNode | null,
+    mark: string,
+    view: ViewNode | null,
+    zone: number,
+    state: number,
+    ctMark: number,
+  ) {
+    this.parent = parent;
     this.pass = pass;
     this.mark = mark;
+    this.view = view;
+    this.zone = zone;
+    this.state = state;
+    this.ctMark = ctMark;
   }
 
-  /** The continuation with this pass or mark, made if new. */
-  step(pass: PassNode | null, mark: string): RunNode {
-    for (const node of this.next) if (node.pass === pass && node.mark === mark) return node;
-    const node = new RunNode(pass, mark);
-    this.next.push(node);
+  /** Called per pass: the continuation, made if new. */
+  step(
+    pass: PassNode | null,
+    mark: string,
+    view: ViewNode | null,
+    zone: number,
+    state: number,
+    ctMark: number,
+  ): RunNode {
+    const { next } = this;
+    for (let i = 0; i < next.length; i++) {
+      const node = next[i]!;
+      if (node.pass === pass && node.mark === mark && node.state === state && node.ctMark === ctMark && node.zone === zone)
+        return node;
+    }
+    const node = new RunNode(this, pass, mark, view, zone, state, ctMark);
+    next.push(node);
     return node;
   }
+}
+
+/** Results of the two other worlds for a packet that finds the same entries and leaves the same behind. */
+export interface Twins {
+  readonly before: PacketResult;
+  readonly after: PacketResult;
 }
 
 /** Packets that no table of any version can tell apart. */
@@ -79,7 +134,7 @@ export class PacketClass {
   /** Flow key of one of them as received, Int32Array(KEY_WORDS); read-only. */
   readonly key: Int32Array;
   readonly roots: PassNode[] = [];
-  readonly runs = new RunNode(null, '');
+  readonly runs = new RunNode(null, null, '', null, 0, 0, 0);
 
   constructor(key: Int32Array) {
     this.key = key;

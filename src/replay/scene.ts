@@ -61,8 +61,8 @@ export class Theatre {
   /** The lookup number `at` of such a play, told in full; null: the play has fewer. */
   explain(scene: Scene, store: CtStore, version: number, at: number): LookupExplanation | null {
     const recorder = new RecordingClassifier(this.runner.env.classifier);
-    const { env, tracker, ctBits } = this.runner;
-    const runner = new WorldRunner({ ...env, classifier: recorder }, tracker, ctBits, false);
+    const { env, tracker, viewBits } = this.runner;
+    const runner = new WorldRunner({ ...env, classifier: recorder }, tracker, viewBits, false);
     runner.run(new PacketClass(scene.key), scene.key, scene.info, version, scene.tNs, store.clone());
     const lookup = recorder.lookups[at];
     return lookup === undefined ? null : this.runner.env.classifier.explain(lookup.table, lookup.key, version);

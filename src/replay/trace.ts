@@ -4,8 +4,8 @@ import type { PacketTable } from '../packet/columns.js';
 import { PacketInfo } from '../packet/packetInfo.js';
 import type { VariantTable } from '../packet/variants.js';
 import type { ReplayEngine } from './engine.js';
-import type { PacketClass } from './passes.js';
-import type { PacketVerdict } from './walk.js';
+import { PacketClass } from './passes.js';
+import type { PacketVerdict, WalkPacket } from './walk.js';
 import type { PacketJudgement } from './windows.js';
 
 /** Told of each packet, in order. `row`: its place in the chunk. */
@@ -18,30 +18,31 @@ export class TraceReplay {
   private readonly classes: { readonly variant: number; readonly cls: PacketClass }[][] = [];
   private readonly key = new Int32Array(KEY_WORDS);
   private readonly info = new PacketInfo();
+  private readonly packet: WalkPacket;
   /** Packets so far. */
   count = 0;
 
   constructor(engine: ReplayEngine, variants: VariantTable) {
     this.engine = engine;
     this.variants = variants;
+    const { key, info } = this;
+    const cls = new PacketClass(key);
+    this.packet = { number: 0, tNs: 0, version: 0, group: 0, direction: 0, cls, key, info, inPort: 0, tuplePart: 0 };
   }
 
   take(chunk: PacketTable, onVerdict: OnVerdict | null): void {
     const { columns } = chunk;
-    const { key, info, variants, engine } = this;
+    const { key, info, variants, engine, packet } = this;
     for (let row = 0; row < chunk.count; row++) {
       chunk.load(row, variants, key, info);
-      const { verdict, judgement } = engine.take({
-        number: ++this.count,
-        tNs: columns.tsNs[row]!,
-        inPort: columns.inPort[row]!,
-        group: columns.group[row]!,
-        direction: columns.direction[row] === 0 ? 0 : 1,
-        key,
-        cls: this.classOf(columns.group[row]! * 2 + columns.direction[row]!, columns.variant[row]!),
-        info,
-      });
-      onVerdict?.(verdict, judgement, chunk, row);
+      packet.number = ++this.count;
+      packet.tNs = columns.tsNs[row]!;
+      packet.inPort = columns.inPort[row]!;
+      packet.group = columns.group[row]!;
+      packet.direction = columns.direction[row] === 0 ? 0 : 1;
+      packet.cls = this.classOf(packet.group * 2 + packet.direction, columns.variant[row]!);
+      const judgement = engine.take(packet);
+      onVerdict?.(engine.verdict!, judgement, chunk, row);
     }
   }
 

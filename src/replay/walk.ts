@@ -7,52 +7,54 @@
 import { deleteEntries } from '../conntrack/deletion.js';
 import { type CtEntry, firstDifference } from '../conntrack/entry.js';
 import { CtStore } from '../conntrack/store.js';
+import { StoreUndo } from '../conntrack/undo.js';
 import { K } from '../fields/key.js';
 import type { PacketInfo } from '../packet/packetInfo.js';
 import { type EntryEvent, EntryHistory } from './entryHistory.js';
 import { type EntryKey, entryOf } from './entryKey.js';
 import { Connection, Flow } from './flows.js';
 import type { Midstream, MidstreamState } from './midstream.js';
-import type { PacketResult } from './packetResult.js';
+import { NO_RESULT, type PacketResult } from './packetResult.js';
 import type { PacketClass } from './passes.js';
 import { ACTUAL, AFTER, BEFORE, type ConntrackDeletion, type Restart, versionOf } from './restart.js';
 import { keepInfo, type Scene } from './scene.js';
 import { type LogEvent, StateLog } from './stateLog.js';
 import type { WorldRunner } from './worldRun.js';
 
-/** A packet of the group, as the walk takes it. */
+/** A packet of the group, as the walk takes it; one object, filled anew for each. */
 export interface WalkPacket {
   /** From 1, over all captures, in replay order. */
-  readonly number: number;
-  readonly tNs: number;
+  number: number;
+  tNs: number;
   /** Version of `actual`. */
-  readonly version: number;
+  version: number;
+  /** Number of its group. */
+  group: number;
   /** Side of the group's endpoint pair that sent it. */
-  readonly direction: 0 | 1;
-  readonly cls: PacketClass;
-  /** Its own flow key; filled anew for each packet, like `info`. */
-  readonly key: Int32Array;
-  /** Filled anew for each packet; copied where it is kept. */
-  readonly info: PacketInfo;
-  readonly inPort: number;
+  direction: 0 | 1;
+  cls: PacketClass;
+  /** Its own flow key. */
+  key: Int32Array;
+  info: PacketInfo;
+  inPort: number;
   /** entryKey.ts:tuplePart. */
-  readonly tuplePart: number;
+  tuplePart: number;
 }
 
-/** What the walk found out about a packet. */
+/** What the walk found out about a packet; one object, filled anew for each. */
 export interface PacketVerdict {
-  readonly number: number;
-  readonly tNs: number;
-  readonly version: number;
-  readonly bytes: number;
-  readonly inPort: number;
-  readonly flow: Flow;
+  number: number;
+  tNs: number;
+  version: number;
+  bytes: number;
+  inPort: number;
+  flow: Flow;
   /** Per world; the same object where the ways were the same. */
-  readonly results: readonly [PacketResult, PacketResult, PacketResult];
+  readonly results: [PacketResult, PacketResult, PacketResult];
   /** Only where worlds differ, or did shortly before. */
-  readonly scene: Scene | null;
+  scene: Scene | null;
   /** This packet in the group's past, to find what healed. */
-  readonly event: LogEvent | null;
+  event: LogEvent | null;
 }
 
 /** Everything kept of a group between its packets. */
@@ -61,9 +63,10 @@ export class GroupState {
   stores: [CtStore, CtStore, CtStore];
   /** Index of the next deletion to apply. */
   deletionsDone = 0;
-  /** The current incarnations, by entry (-1: no zone). */
-  readonly connections = new Map<EntryKey, Connection>();
-  readonly history = new EntryHistory();
+  /** The current incarnations; nearly always one. */
+  readonly connections: Connection[] = [];
+  /** When the entries came to differ; null: never yet. */
+  history: EntryHistory | null = null;
   /** Taken as established in its middle; null: not, undefined: not asked yet. */
   midstream: MidstreamState | null | undefined;
   /** Set while a flow of the group may be in a window. */
@@ -100,6 +103,18 @@ export class Walker {
   readonly deletedByStep: Map<number, number> = new Map();
   /** In order of first packet within each group. */
   readonly connections: Connection[] = [];
+  private readonly undo = new StoreUndo();
+  private readonly verdict: PacketVerdict = {
+    number: 0,
+    tNs: 0,
+    version: 0,
+    bytes: 0,
+    inPort: 0,
+    flow: null as unknown as Flow,
+    results: [NO_RESULT, NO_RESULT, NO_RESULT],
+    scene: null,
+    event: null,
+  };
 
   constructor(restart: Restart, runner: WorldRunner, options: WalkOptions) {
     this.restart = restart;
@@ -111,11 +126,11 @@ export class Walker {
 
   walk(group: GroupState, packet: WalkPacket): PacketVerdict {
     const { version, tNs } = packet;
-    this.applyDeletions(group, version);
-    if (!group.forked) this.options.midstream?.prepare(group, packet);
-    const found = foundEntries(group, tNs);
-    if (version < this.firstChange) return this.walkAsOne(group, packet, found);
-    return this.walkApart(group, packet, found);
+    if (group.deletionsDone < this.restart.deletions.length) this.applyDeletions(group, version);
+    if (this.options.midstream !== null && !group.forked) this.options.midstream.prepare(group, packet);
+    noteFound(group, tNs);
+    if (version < this.firstChange) return this.walkAsOne(group, packet);
+    return this.walkApart(group, packet);
   }
 
   /** Conntrack steps up to `version`, at their own times. */
@@ -146,93 +161,143 @@ export class Walker {
     if (!changed) return;
     group.stores = next;
     const event: EntryEvent = { isStep: true, number: step, tNs, scene: null };
-    if (group.forked) group.history.record(event, old, next, tNs);
+    if (group.forked) this.historyOf(group).record(event, old, next, tNs);
     group.log?.add({ isStep: true, number: step, tNs, version: step, found: old[ACTUAL].clone() });
   }
 
   /** Before the first step: version 0 in all worlds. */
-  private walkAsOne(group: GroupState, packet: WalkPacket, found: FoundEntries): PacketVerdict {
+  private walkAsOne(group: GroupState, packet: WalkPacket): PacketVerdict {
     const store = group.stores[ACTUAL];
     const result = this.runner.run(packet.cls, packet.key, packet.info, 0, packet.tNs, store);
-    const flow = this.flowOf(group, packet, [result, result, result], found);
-    if (this.options.keepEnds) keepEnd(flow, packet, [store.clone()]);
-    else flow.lastEnd = null;
-    return verdict(packet, flow, [result, result, result], null, null);
+    this.setResults(result, result, result);
+    const flow = this.flowOf(group, packet);
+    flow.lastEnd = this.options.keepEnds ? endOf(packet, shared(store.clone())) : null;
+    return this.say(packet, flow, null, null);
   }
 
-  private walkApart(group: GroupState, packet: WalkPacket, found: FoundEntries): PacketVerdict {
-    const { restart } = this;
-    const { version, tNs } = packet;
+  private walkApart(group: GroupState, packet: WalkPacket): PacketVerdict {
+    const { version } = packet;
+    const { results } = this.verdict;
     const wasForked = group.forked;
-    const old = wasForked
-      ? (group.stores.map((store) => store.clone()) as [CtStore, CtStore, CtStore])
-      : shared(group.stores[ACTUAL].clone());
-    const results = this.runWorlds(group, packet, old, versionOf(restart, AFTER, version));
-    const flow = this.flowOf(group, packet, results, found);
-
+    const old = this.runWorlds(group, packet, versionOf(this.restart, AFTER, version));
+    const flow = this.flowOf(group, packet);
     const isForked = group.forked;
     const differs =
       results[ACTUAL].symbol !== results[BEFORE].symbol || results[ACTUAL].symbol !== results[AFTER].symbol;
-    let scene: Scene | null = null;
-    if (differs || isForked || wasForked || group.log !== null) {
-      scene = {
-        number: packet.number,
-        tNs,
-        version,
-        cls: packet.cls,
-        key: Int32Array.from(packet.key),
-        tuplePart: packet.tuplePart,
-        info: keepInfo(packet.info),
-        stores: old,
-        results,
-        history: group.history.clone(),
-      };
+    if (!differs && !isForked && !wasForked && group.log === null) {
+      flow.isSuspect = false;
+      flow.lastEnd = this.options.keepEnds ? endOf(packet, shared(group.stores[ACTUAL].clone())) : null;
+      return this.say(packet, flow, null, null);
     }
-    if (differs) group.log ??= new StateLog();
-    if (isForked) {
-      group.history.record({ isStep: false, number: packet.number, tNs, scene }, old, group.stores, tNs);
-      this.joinIfAlike(group, tNs);
-    }
-    const event = group.log?.add({ isStep: false, number: packet.number, tNs, version, found: old[ACTUAL] }) ?? null;
-    flow.isSuspect = differs;
-    if (group.log !== null && !hasSuspect(group)) group.log = null;
-    if (isForked || this.options.keepEnds)
-      keepEnd(
-        flow,
-        packet,
-        group.stores.map((store) => store.clone()),
-      );
-    else flow.lastEnd = null;
-    return verdict(packet, flow, results, scene, event);
+    return this.sayApart(group, packet, flow, old ?? shared(this.undo.restore()), differs);
   }
 
-  /** Runs the packet in all worlds; forks the group's state if they leave different entries behind. */
+  /** Worlds differ, or did just now: the packet's scene is kept. */
+  private sayApart(
+    group: GroupState,
+    packet: WalkPacket,
+    flow: Flow,
+    old: [CtStore, CtStore, CtStore],
+    differs: boolean,
+  ): PacketVerdict {
+    const { number, version, tNs } = packet;
+    const scene: Scene = {
+      ...keptPacket(packet),
+      stores: old,
+      results: [...this.verdict.results],
+      history: group.history?.clone() ?? new EntryHistory(),
+    };
+    if (differs) group.log ??= new StateLog();
+    const isForked = group.forked;
+    if (isForked) {
+      this.historyOf(group).record({ isStep: false, number, tNs, scene }, old, group.stores, tNs);
+      this.joinIfAlike(group, tNs);
+    }
+    const event = group.log?.add({ isStep: false, number, tNs, version, found: old[ACTUAL] }) ?? null;
+    flow.isSuspect = differs;
+    if (group.log !== null && !hasSuspect(group)) group.log = null;
+    const keepsEnd = isForked || this.options.keepEnds;
+    flow.lastEnd = keepsEnd ? endOf(packet, group.stores.map((store) => store.clone())) : null;
+    return this.say(packet, flow, scene, event);
+  }
+
+  /**
+   * Runs the packet in all worlds; forks the group's state if they leave different entries behind. Returns the stores as they
+   * were, or null: one store, which `undo` remembers.
+   */
   private runWorlds(
     group: GroupState,
     packet: WalkPacket,
-    old: readonly CtStore[],
     afterVersion: number,
-  ): [PacketResult, PacketResult, PacketResult] {
+  ): [CtStore, CtStore, CtStore] | null {
     const { cls, key, info, tNs, version } = packet;
-    const run = (v: number, store: CtStore): PacketResult => this.runner.run(cls, key, info, v, tNs, store);
     const { stores } = group;
-    if (group.forked) return [run(version, stores[ACTUAL]), run(0, stores[BEFORE]), run(afterVersion, stores[AFTER])];
-
-    const actual = run(version, stores[ACTUAL]);
-    const holdsAt = (v: number): boolean => v >= actual.from && v < actual.to;
-    if (holdsAt(0) && holdsAt(afterVersion)) return [actual, actual, actual];
-    const beforeStore = holdsAt(0) ? stores[ACTUAL] : old[ACTUAL]!.clone();
-    const before = holdsAt(0) ? actual : run(0, beforeStore);
-    const afterIsBefore = afterVersion === 0;
-    const afterStore = holdsAt(afterVersion) ? stores[ACTUAL] : afterIsBefore ? beforeStore : old[ACTUAL]!.clone();
-    const after = holdsAt(afterVersion) ? actual : afterIsBefore ? before : run(afterVersion, afterStore);
-    const isSame = sameStores(stores[ACTUAL], beforeStore, tNs) && sameStores(stores[ACTUAL], afterStore, tNs);
-    if (!isSame) {
-      const own = (store: CtStore, taken: CtStore[]): CtStore => (taken.includes(store) ? store.clone() : store);
-      const forBefore = own(beforeStore, [stores[ACTUAL]]);
-      group.stores = [stores[ACTUAL], forBefore, own(afterStore, [stores[ACTUAL], forBefore])];
+    if (group.forked) {
+      const old: [CtStore, CtStore, CtStore] = [stores[ACTUAL].clone(), stores[BEFORE].clone(), stores[AFTER].clone()];
+      this.setResults(
+        this.runner.run(cls, key, info, version, tNs, stores[ACTUAL]),
+        this.runner.run(cls, key, info, 0, tNs, stores[BEFORE]),
+        this.runner.run(cls, key, info, afterVersion, tNs, stores[AFTER]),
+      );
+      return old;
     }
-    return [actual, before, after];
+    this.undo.take(stores[ACTUAL]);
+    const actual = this.runner.run(cls, key, info, version, tNs, stores[ACTUAL]);
+    if (actual.from <= 0 && afterVersion < actual.to) {
+      this.setResults(actual, actual, actual);
+      return null;
+    }
+    const twins = afterVersion === 0 ? null : this.runner.twins(cls, afterVersion);
+    if (twins !== null) {
+      this.setResults(actual, twins.before, twins.after);
+      return null;
+    }
+    return this.runOthers(group, packet, actual, afterVersion);
+  }
+
+  /** `actual` ran on the group's only store; the other worlds run on copies of what it was, and keep them if they differ. */
+  private runOthers(
+    group: GroupState,
+    packet: WalkPacket,
+    actual: PacketResult,
+    afterVersion: number,
+  ): [CtStore, CtStore, CtStore] {
+    const { cls, key, info, tNs } = packet;
+    const mine = group.stores[ACTUAL];
+    const old = this.undo.restore();
+    const beforeStore = old.clone();
+    const before = this.runner.run(cls, key, info, 0, tNs, beforeStore);
+    const afterStore = afterVersion === 0 ? beforeStore.clone() : old.clone();
+    const after = afterVersion === 0 ? before : this.runner.run(cls, key, info, afterVersion, tNs, afterStore);
+    const isSame = sameStores(mine, beforeStore, tNs) && sameStores(mine, afterStore, tNs);
+    if (!isSame) group.stores = [mine, beforeStore, afterStore];
+    this.setResults(actual, before, after);
+    return shared(old);
+  }
+
+  private setResults(actual: PacketResult, before: PacketResult, after: PacketResult): void {
+    const { results } = this.verdict;
+    results[ACTUAL] = actual;
+    results[BEFORE] = before;
+    results[AFTER] = after;
+  }
+
+  private say(packet: WalkPacket, flow: Flow, scene: Scene | null, event: LogEvent | null): PacketVerdict {
+    const { verdict } = this;
+    verdict.number = packet.number;
+    verdict.tNs = packet.tNs;
+    verdict.version = packet.version;
+    verdict.bytes = packet.info.originalBytes;
+    verdict.inPort = packet.inPort;
+    verdict.flow = flow;
+    verdict.scene = scene;
+    verdict.event = event;
+    return verdict;
+  }
+
+  private historyOf(group: GroupState): EntryHistory {
+    group.history ??= new EntryHistory();
+    return group.history;
   }
 
   /** Entries that have become alike again (or are gone) are one state again. */
@@ -240,56 +305,66 @@ export class Walker {
     const [actual, before, after] = group.stores;
     if (!sameStores(actual, before, tNs) || !sameStores(actual, after, tNs)) return;
     group.stores = [actual, actual, actual];
-    group.history.clear();
+    group.history = null;
   }
 
   /** The connection and flow that the packet belongs to: zone, orientation and incarnation of `before`. */
-  private flowOf(group: GroupState, packet: WalkPacket, results: readonly PacketResult[], found: FoundEntries): Flow {
-    const seen = results[BEFORE]!.seen[0] ?? results[ACTUAL]!.seen[0] ?? results[AFTER]!.seen[0];
-    const zone = seen?.zone ?? null;
+  private flowOf(group: GroupState, packet: WalkPacket): Flow {
+    const { results } = this.verdict;
+    const { direction, tNs } = packet;
+    const seen = results[BEFORE].seen[0] ?? results[ACTUAL].seen[0] ?? results[AFTER].seen[0];
+    const zone = seen === undefined ? null : seen.zone;
     const key = zone === null ? NO_ENTRY : zone + packet.tuplePart;
-    const entry = zone === null ? null : entryOf(group.stores[BEFORE], key, packet.tNs);
-    let connection = group.connections.get(key);
-    if (connection?.hadEntry) {
-      const foundNs = found.get(key);
-      const isReplaced = entry !== null && foundNs !== undefined && entry.createdNs !== foundNs;
-      if (foundNs === undefined || isReplaced) connection = undefined;
-    }
-    if (connection === undefined) {
-      connection = new Connection(group.number, packet.number, zone, key, packet.direction);
-      group.connections.set(key, connection);
+    const entry = zone === null ? null : entryOf(group.stores[BEFORE], key, tNs);
+    let connection = connectionWith(group, key);
+    if (connection === null || isOver(connection, entry)) {
+      if (connection !== null) group.connections.splice(group.connections.indexOf(connection), 1);
+      connection = new Connection(group.number, packet.number, zone, key, direction);
+      group.connections.push(connection);
       this.connections.push(connection);
     }
     if (entry !== null && !connection.hadEntry) {
       connection.hadEntry = true;
-      connection.original = isOriginal(entry, packet.key) ? packet.direction : packet.direction === 0 ? 1 : 0;
+      connection.original = isOriginal(entry, packet.key) ? direction : direction === 0 ? 1 : 0;
     }
-    const known = connection.flows[packet.direction];
-    const flow = known ?? new Flow(connection, packet.direction, vlanOf(packet.key), packet.inPort, packet.cls);
-    connection.flows[packet.direction] = flow;
+    let flow = connection.flows[direction];
+    if (flow === null) {
+      flow = new Flow(connection, direction, vlanOf(packet.key), packet.inPort, packet.cls);
+      connection.flows[direction] = flow;
+    }
     flow.packetCount++;
     return flow;
   }
 }
 
-/** When the entries that `before` has were made; keys without a live entry are missing. */
-type FoundEntries = Map<EntryKey, number>;
 const NO_ENTRY: EntryKey = -1;
-const NONE_FOUND: FoundEntries = new Map();
 
-function foundEntries(group: GroupState, tNs: number): FoundEntries {
-  const store = group.stores[BEFORE];
-  if (store.size === 0) return NONE_FOUND;
-  const found: FoundEntries = new Map();
-  for (const key of group.connections.keys()) {
-    const entry = key === NO_ENTRY ? null : entryOf(store, key, tNs);
-    if (entry !== null) found.set(key, entry.createdNs);
+/** Called per packet, before it is run: which entries of `before` it will find. */
+function noteFound(group: GroupState, tNs: number): void {
+  const { connections } = group;
+  for (let i = 0; i < connections.length; i++) {
+    const connection = connections[i]!;
+    if (!connection.hadEntry) continue;
+    const entry = entryOf(group.stores[BEFORE], connection.entryKey, tNs);
+    connection.foundNs = entry === null ? NOT_FOUND : entry.createdNs;
   }
-  return found;
+}
+
+const NOT_FOUND = -1;
+
+function connectionWith(group: GroupState, key: EntryKey): Connection | null {
+  const { connections } = group;
+  for (let i = 0; i < connections.length; i++) if (connections[i]!.entryKey === key) return connections[i]!;
+  return null;
+}
+
+/** `before` had an entry, and found none for this packet or put another one in its place: a new incarnation. */
+function isOver({ hadEntry, foundNs }: Connection, entry: CtEntry | null): boolean {
+  return hadEntry && (foundNs === NOT_FOUND || (entry !== null && entry.createdNs !== foundNs));
 }
 
 function hasSuspect(group: GroupState): boolean {
-  for (const { flows } of group.connections.values()) if (flows[0]?.isSuspect || flows[1]?.isSuspect) return true;
+  for (const { flows } of group.connections) if (flows[0]?.isSuspect || flows[1]?.isSuspect) return true;
   return false;
 }
 
@@ -332,29 +407,13 @@ function vlanOf(key: Int32Array): number | null {
   return tci === 0 ? null : tci & 0xfff;
 }
 
-function keepEnd(flow: Flow, packet: WalkPacket, stores: readonly CtStore[]): void {
-  const all = stores.length === 1 ? shared(stores[0]!) : (stores as [CtStore, CtStore, CtStore]);
-  flow.lastEnd = {
-    number: packet.number,
-    tNs: packet.tNs,
-    version: packet.version,
-    cls: packet.cls,
-    key: Int32Array.from(packet.key),
-    tuplePart: packet.tuplePart,
-    info: keepInfo(packet.info),
-    stores: all,
-    results: [],
-    history: new EntryHistory(),
-  };
+/** A packet's own part of a scene, copied. */
+function keptPacket(packet: WalkPacket): Omit<Scene, 'stores' | 'results' | 'history'> {
+  const { number, tNs, version, cls, tuplePart } = packet;
+  return { number, tNs, version, cls, tuplePart, key: Int32Array.from(packet.key), info: keepInfo(packet.info) };
 }
 
-function verdict(
-  packet: WalkPacket,
-  flow: Flow,
-  results: PacketVerdict['results'],
-  scene: Scene | null,
-  event: LogEvent | null,
-): PacketVerdict {
-  const { number, tNs, version, inPort } = packet;
-  return { number, tNs, version, bytes: packet.info.originalBytes, inPort, flow, results, scene, event };
+/** The packet with the state that it left behind. */
+function endOf(packet: WalkPacket, stores: readonly CtStore[]): Scene {
+  return { ...keptPacket(packet), stores, results: [], history: new EntryHistory() };
 }

@@ -19,6 +19,9 @@ export interface PacketJudgement {
   readonly window: number | null;
 }
 
+/** Of packets treated alike in all worlds, when nobody asks for their outputs. */
+const UNREMARKABLE: PacketJudgement = { treatments: [], kind: null, window: null };
+
 const ALL = [true, true, true];
 const NONE = [false, false, false];
 
@@ -40,17 +43,17 @@ export class WindowPass {
   /** Takes the packets of all groups in replay order. */
   take(verdict: PacketVerdict): PacketJudgement {
     const { results, flow } = verdict;
-    const isSame =
-      results[ACTUAL].symbol === results[BEFORE].symbol && results[ACTUAL].symbol === results[AFTER].symbol;
+    const [actual, before, after] = results;
+    const isSame = actual.symbol === before.symbol && actual.symbol === after.symbol;
     const treatments = this.macs.take(verdict.tNs, results, this.resolveAll || !isSame ? ALL : NONE);
     this.noteExposure(verdict);
-    if (results.some((result) => !isJudged(result.outcome))) return { treatments, kind: null, window: null };
-    if (isSame) {
-      this.close(flow, verdict, null);
-      flow.lastGood = verdict.number;
+    if (!isJudged(actual.outcome) || !isJudged(before.outcome) || !isJudged(after.outcome)) {
       return { treatments, kind: null, window: null };
     }
-    return { treatments, ...this.judgeApart(verdict, treatments as ResolvedTreatment[]) };
+    if (!isSame) return { treatments, ...this.judgeApart(verdict, treatments as ResolvedTreatment[]) };
+    if (flow.open !== null) this.close(flow, verdict, null);
+    flow.lastGood = verdict.number;
+    return treatments.length === 0 ? UNREMARKABLE : { treatments, kind: null, window: null };
   }
 
   private judgeApart(
@@ -131,7 +134,7 @@ export class WindowPass {
     nextGood: number | null,
     healedBy: ClosedWindow['healedBy'],
   ): void {
-    flow.closed.push({ ...window, toNs, open: false, nextGood, healedBy });
+    flow.closed = [...flow.closed, { ...window, toNs, open: false, nextGood, healedBy }];
     flow.open = null;
   }
 
@@ -139,7 +142,10 @@ export class WindowPass {
   finish(flow: Flow): void {
     const window = flow.open;
     if (window === null) return;
-    flow.closed.push({ ...window, toNs: window.lastNs, open: true, nextGood: null, healedBy: null });
+    flow.closed = [
+      ...flow.closed,
+      { ...window, toNs: window.lastNs, open: true, nextGood: null, healedBy: null },
+    ];
     flow.open = null;
   }
 

@@ -13,43 +13,34 @@ import type { PipelineEnv } from '../pipeline/env.js';
 import { ctOpOf, forgetsConnection, forkStart } from '../pipeline/packetCt.js';
 import { ENTRY, type PassStart, runPass } from '../pipeline/pass.js';
 import { NO_RESULT, type PacketResult, ResultBuilder } from './packetResult.js';
-import { type PacketClass, PassNode, passAt, type RunNode, type ViewNode, viewOf } from './passes.js';
+import { type PacketClass, PassNode, passAt, type RunNode, type Twins, type ViewBits, type ViewNode } from './passes.js';
 
 /** OVS lib/dpif-netdev.c:MAX_RECIRC_DEPTH: the seventh recirculation drops the packet, earlier outputs stay. */
 const RECIRCULATIONS_MAX = 6;
-
-/** What a run left behind, one item per pass or ct() outcome, in order. */
-interface TrailItem {
-  readonly node: PassNode | null;
-  readonly mark: string;
-  readonly zone: number;
-  readonly state: number;
-  readonly ctMark: number;
-  /** Of a pass after a ct(). */
-  readonly view: ViewNode | null;
-}
 
 export class WorldRunner {
   readonly env: PipelineEnv;
   readonly tracker: Tracker;
   private readonly reuse: boolean;
-  /** Of the ct words, what somebody looks at (packetClasses.ts). */
-  readonly ctBits: Int32Array;
+  readonly viewBits: ViewBits;
   /** What the packet carries from one ct() to the next; one per depth, since a fork is a copy of the packet. */
   private readonly attaches: CtAttach[] = [new CtAttach()];
   private readonly view = new CtView();
   private readonly packet = new CtPacket();
   private readonly scratchKey = new Int32Array(KEY_WORDS);
   private readonly ops = new WeakMap<CtEffect, CtOp>();
-  private trail: TrailItem[] = [];
+  /** How far the run has come. After `run` it is the last node, for `twins`. */
+  private at!: RunNode;
+  private forkView!: ViewNode;
+  private forkKey!: Int32Array;
   private info!: PacketInfo;
   private store!: CtStore;
   private version = 0;
   private nowNs = 0;
   private stopped = false;
 
-  constructor(env: PipelineEnv, tracker: Tracker, ctBits: Int32Array, reuse: boolean) {
-    this.ctBits = ctBits;
+  constructor(env: PipelineEnv, tracker: Tracker, viewBits: ViewBits, reuse: boolean) {
+    this.viewBits = viewBits;
     this.env = env;
     this.tracker = tracker;
     this.reuse = reuse;
@@ -72,13 +63,14 @@ export class WorldRunner {
     this.version = version;
     this.nowNs = nowNs;
     this.stopped = false;
-    this.trail = [];
     this.attaches[0]!.clear();
     if (!this.reuse) cls.forget();
     const root = this.nodeFor(cls.roots, cls.key, ENTRY);
-    this.trail.push({ ...markItem(''), node: root });
+    this.at = cls.runs.step(root, '', null, 0, 0, 0);
     this.runEffects(root, root.pass.effects, key, 0, this.attaches[0]!);
-    return this.resultOf(cls);
+    const last = this.at;
+    if (last.result === NO_RESULT) last.result = this.build(last, info);
+    return last.result;
   }
 
   /**
@@ -146,7 +138,7 @@ export class WorldRunner {
           break;
         case 'length': {
           const isLarger = this.info.originalBytes > effect.bytes;
-          this.trail.push(markItem(isLarger ? 'larger' : 'not larger'));
+          this.at = this.at.step(null, isLarger ? 'larger' : 'not larger', null, 0, 0, 0);
           this.runEffects(node, isLarger ? effect.larger : effect.notLarger, key, depth, attach);
           break;
         }
@@ -177,57 +169,63 @@ export class WorldRunner {
     fillCtPacket(key, this.info, packet);
     executeCt(this.tracker, this.store, attach, this.opOf(effect), packet, this.nowNs, view);
     if (view.held || view.dropped) {
-      this.trail.push(markItem(view.held ? 'held' : 'dropped'));
+      this.at = this.at.step(null, view.held ? 'held' : 'dropped', null, 0, 0, 0);
       this.stopped = true;
       return;
     }
     if (effect.table === null || depth >= RECIRCULATIONS_MAX) return;
     const { zone, state, mark } = view;
-    const { child, seen, own } = this.forkAfter(node, effect, key);
-    this.trail.push({ node: child, mark: '', zone, state, ctMark: mark, view: seen });
-    this.runEffects(child, child.pass.effects, own, depth + 1, this.attachAt(depth + 1, attach));
+    const child = this.forkAfter(node, effect, key);
+    this.at = this.at.step(child, '', this.forkView, zone, state, mark);
+    this.runEffects(child, child.pass.effects, this.forkKey, depth + 1, this.attachAt(depth + 1, attach));
   }
 
-  /** The pass that sees what the ct() just showed. */
-  private forkAfter(
-    node: PassNode,
-    effect: CtEffect,
-    own: Int32Array,
-  ): { child: PassNode; seen: ViewNode; own: Int32Array } {
-    const { view, packet, scratchKey: key } = this;
-    const start = forkStart(effect);
+  /** The pass that sees what the ct() just showed; sets `forkView` and `forkKey` (the packet's own key in it). */
+  private forkAfter(node: PassNode, effect: CtEffect, own: Int32Array): PassNode {
+    const { view, packet, scratchKey: key, viewBits } = this;
+    this.forkKey = own;
+    if (view.rewritten !== 0 || view.isWhole) return this.forkRewritten(effect, own);
     writeView(view, packet.family, key);
-    if (view.rewritten !== 0 || view.isWhole) {
-      // The fork sees another header: its passes are not those of the class, but of this packet.
-      const passKey = Int32Array.from(effect.key);
-      const changed = Int32Array.from(own);
-      for (const each of [passKey, changed]) {
-        writeRewritten(packet, view.rewritten, each);
-        if (view.isWhole) writeReassembled(packet, each);
-      }
-      writeView(view, packet.family, passKey);
-      copyConnection(changed, passKey);
-      const child = new PassNode(runPass(this.env, passKey, this.version, start));
-      return { child, seen: viewOf([], passKey, this.ctBits), own: changed };
-    }
     let views = node.forks.get(effect);
     if (views === undefined) {
       views = [];
       node.forks.set(effect, views);
     }
-    const seen = viewOf(views, key, this.ctBits);
+    const seen = viewBits.viewOf(views, key);
+    this.forkView = seen;
+    return this.forkIn(seen, effect);
+  }
+
+  /** The pass after a ct() that showed `seen`, at the version of this run. */
+  private forkIn(seen: ViewNode, effect: CtEffect): PassNode {
     const known = this.reuse ? passAt(seen.passes, this.version) : null;
-    if (known !== null) return { child: known, seen, own };
+    if (known !== null) return known;
     const passKey = Int32Array.from(effect.key);
     seen.writeTo(passKey);
-    return { child: this.nodeFor(seen.passes, passKey, start), seen, own };
+    return this.nodeFor(seen.passes, passKey, forkStart(effect));
+  }
+
+  /** The fork sees another header (NAT, a packet put together): its passes are not those of the class, but of this packet. */
+  private forkRewritten(effect: CtEffect, own: Int32Array): PassNode {
+    const { view, packet } = this;
+    const passKey = Int32Array.from(effect.key);
+    const changed = Int32Array.from(own);
+    for (const each of [passKey, changed]) {
+      writeRewritten(packet, view.rewritten, each);
+      if (view.isWhole) writeReassembled(packet, each);
+    }
+    writeView(view, packet.family, passKey);
+    copyConnection(changed, passKey);
+    this.forkView = this.viewBits.viewOf([], passKey);
+    this.forkKey = changed;
+    return new PassNode(runPass(this.env, passKey, this.version, forkStart(effect)));
   }
 
   private runRecirc(node: PassNode, effect: RecircEffect, start: Int32Array, depth: number, attach: CtAttach): void {
     if (depth >= RECIRCULATIONS_MAX) return;
     let views = node.forks.get(effect);
     if (views === undefined) {
-      views = [viewOf([], effect.key, this.ctBits)];
+      views = [this.viewBits.viewOf([], effect.key)];
       node.forks.set(effect, views);
     }
     const child = this.nodeFor(views[0]!.passes, effect.key, {
@@ -235,29 +233,65 @@ export class WorldRunner {
       table: effect.frozen.table,
       frozen: effect.frozen,
     });
-    this.trail.push({ ...markItem('recirc'), node: child });
+    this.at = this.at.step(child, 'recirc', null, 0, 0, 0);
     const key = keyAt(effect, start);
     this.runEffects(child, child.pass.effects, key, depth + 1, this.attachAt(depth + 1, attach));
   }
 
-  private resultOf(cls: PacketClass): PacketResult {
-    let run: RunNode = cls.runs;
-    for (const item of this.trail) run = run.step(item.node, item.mark);
-    if (run.result === NO_RESULT) run.result = this.build();
-    return run.result;
+  /**
+   * The last run in the other two worlds, if there the packet would do the same to conntrack: then it finds there what it
+   * found here, and the worlds stay one. null: it would not, or that cannot be told without running it.
+   * Asked only after the first table step, so `afterVersion` is the last one.
+   */
+  twins(cls: PacketClass, afterVersion: number): Twins | null {
+    const last = this.at;
+    if (last.twins === undefined) {
+      const before = this.twinAt(cls, last, 0);
+      const after = before === null ? null : this.twinAt(cls, last, afterVersion);
+      last.twins = before === null || after === null ? null : { before, after };
+    }
+    return last.twins;
   }
 
-  /** The value of this run; only when the way is new. */
-  private build(): PacketResult {
+  private twinAt(cls: PacketClass, last: RunNode, version: number): PacketResult | null {
+    this.version = version;
+    const way = wayTo(last);
+    if (way.some(({ mark }) => mark !== '')) return null;
+    let other = cls.runs.step(this.nodeFor(cls.roots, cls.key, ENTRY), '', null, 0, 0, 0);
+    // Only the plain case: one ct() after the other, each going on in one pass.
+    for (let i = 0; i < way.length; i++) {
+      const here = way[i]!.pass!;
+      const there = other.pass!;
+      if (!sameConntrack(here.pass.effects, there.pass.effects)) return null;
+      const next = way[i + 1];
+      if (next === undefined) break;
+      const effect = there.pass.effects.find((each): each is CtEffect => each.kind === 'ct' && each.table !== null);
+      if (effect === undefined || next.view === null) return null;
+      const key = Int32Array.from(effect.key);
+      next.view.writeTo(key);
+      let views = there.forks.get(effect);
+      if (views === undefined) {
+        views = [];
+        there.forks.set(effect, views);
+      }
+      const seen = this.viewBits.viewOf(views, key);
+      other = other.step(this.forkIn(seen, effect), '', seen, next.zone, next.state, next.ctMark);
+    }
+    if (other.result === NO_RESULT) other.result = this.build(other, this.info);
+    return other.result;
+  }
+
+  /** The value of a run; only when the way is new. */
+  private build(last: RunNode, info: PacketInfo): PacketResult {
     const builder = new ResultBuilder();
-    for (const item of this.trail) {
-      if (item.mark === 'held') builder.held = true;
-      else if (item.mark === 'dropped') builder.ctDropped = true;
-      if (item.node === null) continue;
-      if (item.view !== null) builder.addSeen(item.zone, item.state, item.ctMark, item.view);
-      builder.addPass(item.node.pass);
-      const failed = item.node.pass.error !== null;
-      for (const effect of flatten(item.node.pass.effects, this.info)) builder.addEffect(effect, failed);
+    for (const { pass, mark, zone, state, ctMark, view } of wayTo(last)) {
+      if (mark === 'held') builder.held = true;
+      else if (mark === 'dropped') builder.ctDropped = true;
+      if (pass === null) continue;
+      if (view !== null) builder.addSeen(zone, state, ctMark, view);
+      builder.addPass(pass.pass);
+      const failed = pass.pass.error !== null;
+      for (const effect of flatten(pass.pass.effects, info)) builder.addEffect(effect, failed);
     }
     return builder.finish();
   }
@@ -272,7 +306,50 @@ export class WorldRunner {
   }
 }
 
-const markItem = (mark: string): TrailItem => ({ node: null, mark, zone: 0, state: 0, ctMark: 0, view: null });
+/** The nodes from the first pass to the last one. */
+function wayTo(last: RunNode): RunNode[] {
+  const way: RunNode[] = [];
+  for (let node: RunNode | null = last; node !== null && node.parent !== null; node = node.parent) way.push(node);
+  return way.reverse();
+}
+
+/** Do two passes do the same to conntrack, each with at most one ct() that goes on? Tables and outputs may differ. */
+function sameConntrack(a: readonly Effect[], b: readonly Effect[]): boolean {
+  const mine = a.filter(touchesConntrack);
+  const theirs = b.filter(touchesConntrack);
+  if (mine.length !== theirs.length) return false;
+  let forks = 0;
+  for (let i = 0; i < mine.length; i++) {
+    const x = mine[i]!;
+    const y = theirs[i]!;
+    if (x.kind !== y.kind || rewrites(x) || rewrites(y)) return false;
+    if (x.kind !== 'ct' && x.kind !== 'ctClear') return false;
+    if (x.kind === 'ct' && y.kind === 'ct' && !sameCt(x, y)) return false;
+    if (x.kind === 'ct' && x.table !== null && ++forks > 1) return false;
+  }
+  return true;
+}
+
+const touchesConntrack = ({ kind }: Effect): boolean =>
+  kind === 'ct' || kind === 'ctClear' || kind === 'clone' || kind === 'length' || kind === 'recirc';
+
+const rewrites = ({ edit }: Effect): boolean => edit !== null && changesConnection(edit, 0);
+
+function sameCt(a: CtEffect, b: CtEffect): boolean {
+  return (
+    a.zone === b.zone &&
+    a.commit === b.commit &&
+    a.force === b.force &&
+    a.alg === b.alg &&
+    (a.table === null) === (b.table === null) &&
+    a.nat === null &&
+    b.nat === null &&
+    a.label === null &&
+    b.label === null &&
+    a.mark?.value === b.mark?.value &&
+    a.mark?.mask === b.mark?.mask
+  );
+}
 
 /** The packet's own key after the edits so far: its addresses and ports need not be those that stand for its class. */
 function keyAt(effect: CtEffect | RecircEffect, start: Int32Array): Int32Array {
