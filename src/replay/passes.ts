@@ -114,7 +114,13 @@ export class RunNode {
     const { next } = this;
     for (let i = 0; i < next.length; i++) {
       const node = next[i]!;
-      if (node.pass === pass && node.mark === mark && node.state === state && node.ctMark === ctMark && node.zone === zone)
+      if (
+        node.pass === pass &&
+        node.mark === mark &&
+        node.state === state &&
+        node.ctMark === ctMark &&
+        node.zone === zone
+      )
         return node;
     }
     const node = new RunNode(this, pass, mark, view, zone, state, ctMark);

@@ -217,7 +217,12 @@ export class Walker {
     flow.isSuspect = differs;
     if (group.log !== null && !hasSuspect(group)) group.log = null;
     const keepsEnd = isForked || this.options.keepEnds;
-    flow.lastEnd = keepsEnd ? endOf(packet, group.stores.map((store) => store.clone())) : null;
+    flow.lastEnd = keepsEnd
+      ? endOf(
+          packet,
+          group.stores.map((store) => store.clone()),
+        )
+      : null;
     return this.say(packet, flow, scene, event);
   }
 
@@ -225,11 +230,7 @@ export class Walker {
    * Runs the packet in all worlds; forks the group's state if they leave different entries behind. Returns the stores as they
    * were, or null: one store, which `undo` remembers.
    */
-  private runWorlds(
-    group: GroupState,
-    packet: WalkPacket,
-    afterVersion: number,
-  ): [CtStore, CtStore, CtStore] | null {
+  private runWorlds(group: GroupState, packet: WalkPacket, afterVersion: number): [CtStore, CtStore, CtStore] | null {
     const { cls, key, info, tNs, version } = packet;
     const { stores } = group;
     if (group.forked) {

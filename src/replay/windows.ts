@@ -142,10 +142,7 @@ export class WindowPass {
   finish(flow: Flow): void {
     const window = flow.open;
     if (window === null) return;
-    flow.closed = [
-      ...flow.closed,
-      { ...window, toNs: window.lastNs, open: true, nextGood: null, healedBy: null },
-    ];
+    flow.closed = [...flow.closed, { ...window, toNs: window.lastNs, open: true, nextGood: null, healedBy: null }];
     flow.open = null;
   }
 

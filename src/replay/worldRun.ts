@@ -13,7 +13,15 @@ import type { PipelineEnv } from '../pipeline/env.js';
 import { ctOpOf, forgetsConnection, forkStart } from '../pipeline/packetCt.js';
 import { ENTRY, type PassStart, runPass } from '../pipeline/pass.js';
 import { NO_RESULT, type PacketResult, ResultBuilder } from './packetResult.js';
-import { type PacketClass, PassNode, passAt, type RunNode, type Twins, type ViewBits, type ViewNode } from './passes.js';
+import {
+  type PacketClass,
+  PassNode,
+  passAt,
+  type RunNode,
+  type Twins,
+  type ViewBits,
+  type ViewNode,
+} from './passes.js';
 
 /** OVS lib/dpif-netdev.c:MAX_RECIRC_DEPTH: the seventh recirculation drops the packet, earlier outputs stay. */
 const RECIRCULATIONS_MAX = 6;
