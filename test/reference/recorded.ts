@@ -89,39 +89,37 @@ export const linesOf = (name: string): string[] =>
     .split('\n')
     .filter((line) => line !== '');
 
-/** Windows that say the same thing for two sources of one restart, with times within `toleranceNs`. */
+/** Windows that say the same thing for two sources of one restart, with times within `toleranceNs`: the fields that differ. */
 export function windowsDiffer(mine: ReplayResult, other: ReplayResult, toleranceNs = 0): string[] {
   const differing: string[] = [];
   const theirs = new Map(other.windows.map((window) => [window.id, window]));
   for (const window of mine.windows) {
     const twin = theirs.get(window.id);
     theirs.delete(window.id);
-    if (twin === undefined) differing.push(`${window.id}: only in the first`);
-    else if (!sameBut(window, twin, toleranceNs))
-      differing.push(`${window.id}: ${JSON.stringify(window)} / ${JSON.stringify(twin)}`);
+    if (twin === undefined) differing.push(`window ${window.id} is only in the first`);
+    else differences(`window ${window.id}`, window, twin, toleranceNs, differing);
   }
-  for (const id of theirs.keys()) differing.push(`${id}: only in the second`);
+  for (const id of theirs.keys()) differing.push(`window ${id} is only in the second`);
   return differing;
 }
 
-/** Equal values, with times of a trace (texts) and durations (integers beyond a million) apart by no more than this. */
-function sameBut(a: unknown, b: unknown, toleranceNs: number): boolean {
-  if (a === b) return true;
-  if (typeof a === 'string' && typeof b === 'string') return toleranceNs > 0 && isNear(a, b, toleranceNs);
-  if (typeof a === 'number' && typeof b === 'number') {
-    return Math.min(a, b) > 1e6 && Math.abs(a - b) <= 2 * toleranceNs;
+/** Times of a trace are texts, durations integers beyond a million. */
+function differences(path: string, a: unknown, b: unknown, toleranceNs: number, found: string[]): void {
+  if (typeof a === 'object' && typeof b === 'object' && a !== null && b !== null) {
+    const [x, y] = [a as Record<string, unknown>, b as Record<string, unknown>];
+    for (const key of new Set([...Object.keys(x), ...Object.keys(y)]))
+      differences(`${path}.${key}`, x[key], y[key], toleranceNs, found);
+    return;
   }
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  const [x, y] = [a as Record<string, unknown>, b as Record<string, unknown>];
-  const keys = new Set([...Object.keys(x), ...Object.keys(y)]);
-  return [...keys].every((key) => sameBut(x[key], y[key], toleranceNs));
+  if (a === b || (typeof a === typeof b && isNear(a, b, toleranceNs))) return;
+  found.push(`${path}: ${a} / ${b}`);
 }
 
 const TIME = /^\d+\.\d{9}$/;
 
-function isNear(a: string, b: string, toleranceNs: number): boolean {
-  if (!TIME.test(a) || !TIME.test(b)) return false;
-  const ns = (text: string) => BigInt(text.replace('.', ''));
-  const apart = ns(a) - ns(b);
-  return (apart < 0n ? -apart : apart) <= BigInt(toleranceNs);
+function isNear(a: unknown, b: unknown, toleranceNs: number): boolean {
+  if (typeof a === 'number' && typeof b === 'number') return Math.min(a, b) > 1e6 && Math.abs(a - b) <= 2 * toleranceNs;
+  if (typeof a !== 'string' || typeof b !== 'string' || !TIME.test(a) || !TIME.test(b)) return false;
+  const apart = Number(BigInt(a.replace('.', '')) - BigInt(b.replace('.', '')));
+  return Math.abs(apart) <= toleranceNs;
 }
