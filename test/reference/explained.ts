@@ -14,3 +14,46 @@ export const EXPLAINED: Readonly<Record<string, readonly Explained[]>> = {
   'churn-small': [ALL],
   'churn-medium': [ALL],
 };
+
+/** Flows that the lab's recording and the replay tell otherwise; the test works out and prints why. */
+export const RECEIVED_OTHERWISE: Readonly<Record<string, readonly string[]>> = {
+  'medium-collide': [
+    'loss 32 rev, only recorded',
+    'loss 151 rev, only recorded',
+    'loss 159 fwd, only replayed',
+    'loss 159 rev, only replayed',
+    'dead 159 rev, only replayed',
+  ],
+  'medium-die': [
+    'loss 20 rev, only recorded',
+    'loss 71 rev, only recorded',
+    'loss 106 fwd, only recorded',
+    'loss 106 rev, only recorded',
+    'loss 36 fwd, only replayed',
+    'loss 36 rev, only replayed',
+    'loss 112 fwd, only replayed',
+    'loss 112 rev, only replayed',
+    'dead 37 fwd, only recorded',
+    'dead 37 rev, only recorded',
+    'dead 106 fwd, only recorded',
+    'dead 106 rev, only recorded',
+    'dead 214 rev, only recorded',
+    'dead 36 rev, only replayed',
+    'dead 112 rev, only replayed',
+  ],
+  'medium-fixed': ['dead 16 rev, only recorded'],
+  'medium-perport': [
+    'loss 38 rev, only recorded',
+    'loss 86 rev, only recorded',
+    'loss 118 rev, only recorded',
+    'loss 65 rev, only replayed',
+    'loss 146 fwd, only replayed',
+    'loss 146 rev, only replayed',
+    'dead 38 rev, only recorded',
+    'dead 98 rev, only recorded',
+    'dead 144 rev, only recorded',
+    'dead 156 rev, only recorded',
+    'dead 205 rev, only recorded',
+    'dead 146 rev, only replayed',
+  ],
+};

@@ -13,7 +13,7 @@ export const RECORDED = [
   'medium-perport',
 ] as const;
 export const RUNS = [...RECORDED, 'churn-small', 'churn-medium', 'churn-die'] as const;
-export type Run = (typeof RUNS)[number];
+export const isRecorded = (run: string): boolean => (RECORDED as readonly string[]).includes(run);
 
 /** Path of a run's file, packed or not. */
 export function fileOf(run: string, name: string): string {

@@ -7,9 +7,10 @@ import { test } from 'node:test';
 import { readSchedule } from '../../src/timeline/scheduleNdjson.js';
 import { tuplesOf } from './checker/tuples.js';
 import { checkWindows } from './checker/windows.js';
-import { EXPLAINED } from './explained.js';
+import { EXPLAINED, RECEIVED_OTHERWISE } from './explained.js';
 import { differencesFromGold } from './gold.js';
-import { optionsOf, type Replayed, RUNS, replayWhole } from './recorded.js';
+import { compareWithReceived } from './received.js';
+import { isRecorded, optionsOf, type Replayed, RUNS, replayWhole } from './recorded.js';
 import { compareWithReference } from './secondOpinion.js';
 import { readShared, skipWithoutShared } from './shared.js';
 
@@ -36,6 +37,19 @@ for (const run of RUNS) {
       }
       assert.deepEqual([...unexplained].slice(0, 20), []);
     });
+
+    if (isRecorded(run)) {
+      await t.test('flows with loss, leaks and dead flows are those of the recording, or explained', (t) => {
+        const { counts, exceptions } = compareWithReceived(run, replayed);
+        t.diagnostic(`${counts}; ${exceptions.size} exceptions`);
+        for (const [name, reason] of exceptions) t.diagnostic(`${name}: ${reason}`);
+        assert.deepEqual([...exceptions.keys()].sort(), [...(RECEIVED_OTHERWISE[run] ?? [])].sort());
+        assert.deepEqual(
+          [...exceptions].filter(([, reason]) => reason === null),
+          [],
+        );
+      });
+    }
 
     await t.test('a second program finds the same windows in the verdict lines', (t) => {
       const check = checked(run, replayed);
