@@ -139,6 +139,8 @@ class PacketRun {
   private readonly waiting: Waiting[] = [];
   private readonly view = new CtView();
   private readonly ctPacket = new CtPacket();
+  /** Lookups so far in the bridges that the present pass has reached through patch ports: they count for its limit. */
+  private peerLookups = 0;
   private controller = 0;
   private unsupported: Verdict['unsupported'] = null;
   private error: string | null = null;
@@ -199,6 +201,7 @@ class PacketRun {
     ct: CtSeen | null,
   ): void {
     const plans: Plan[] = [];
+    this.peerLookups = 0;
     const error = this.translate(bridge, key, start, null, plans, false, ct);
     if (error === null) this.execute(plans, { ...state, applied: 0 }, recircDepth);
   }
@@ -234,7 +237,7 @@ class PacketRun {
             break;
           case 'patch':
             showLookups(effect.nested.lookups);
-            if (!isEmptied) this.enterPeer(bridge, effect.port, effect.nested, joinEdits(before, effect.edit), into);
+            this.enterPeer(bridge, effect.port, effect.nested, joinEdits(before, effect.edit), isEmptied ? [] : into);
             break;
           case 'learn':
             if (this.hasSideEffects) bridge.learn(effect, this.nowNs);
@@ -263,6 +266,7 @@ class PacketRun {
     };
     resolve(pass.effects, plans);
     showLookups(pass.lookups.length);
+    if (nested) this.peerLookups += pass.lookups.length;
     return pass.error;
   }
 
@@ -293,7 +297,9 @@ class PacketRun {
 
   /** xlate:patch_port_output: metadata, registers, tunnel and ct fields are 0 there. */
   private enterPeer(from: LiveBridge, port: number, nested: NestedStart, edit: Edit, plans: Plan[]): void {
-    if (nested.depth >= MAX_DEPTH || nested.resubmits >= MAX_RESUBMITS) return;
+    const before = this.peerLookups;
+    const resubmits = nested.resubmits + before;
+    if (nested.depth >= MAX_DEPTH || resubmits >= MAX_RESUBMITS) return;
     const peerName = from.env.ports.get(port)?.peer;
     for (const [name, bridge] of this.where.bridges) {
       for (const candidate of bridge.env.ports.values()) {
@@ -303,17 +309,15 @@ class PacketRun {
         key[K.pkt_mark] = nested.key[K.pkt_mark]!;
         key[K.packet_type] = nested.key[K.packet_type]!;
         key[K.in_port] = candidate.ofport;
-        const start = { ...ENTRY, depth: nested.depth + 1, resubmits: nested.resubmits + 1 };
+        const start = { ...ENTRY, depth: nested.depth + 1, resubmits: resubmits + 1 };
         const inner: Plan[] = [];
-        this.translateNested(name, key, start, edit, inner);
+        this.peerLookups = 0;
+        this.translate(name, key, start, edit, inner, true, null);
+        this.peerLookups += before;
         plans.push({ kind: 'copy', plans: inner, edit });
         return;
       }
     }
-  }
-
-  private translateNested(bridge: string, key: Int32Array, start: PassStart, edit: Edit, plans: Plan[]): void {
-    this.translate(bridge, key, start, edit, plans, true, null);
   }
 
   // --- execution
@@ -329,14 +333,18 @@ class PacketRun {
         case 'controller':
           this.controller++;
           break;
-        case 'copy':
-          advance(state, plan.edit);
-          this.execute(plan.plans, copyState(state), recircDepth);
+        case 'copy': {
+          const copy = copyState(state);
+          advance(copy, plan.edit);
+          this.execute(plan.plans, copy, recircDepth);
           break;
-        case 'length':
-          advance(state, plan.edit);
-          this.execute(state.originalBytes > plan.bytes ? plan.larger : plan.notLarger, copyState(state), recircDepth);
+        }
+        case 'length': {
+          const copy = copyState(state);
+          advance(copy, plan.edit);
+          this.execute(copy.originalBytes > plan.bytes ? plan.larger : plan.notLarger, copy, recircDepth);
           break;
+        }
         case 'ctClear':
           advance(state, plan.edit);
           state.attach.clear();
