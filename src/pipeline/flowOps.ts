@@ -196,4 +196,11 @@ export function swapTuple(key: Int32Array): void {
   swap(K.tp_dst, K.ct_tp_dst);
 }
 
+/** ofproto-dpif-xlate.c:is_gratuitous_arp: a broadcast ARP reply, or a request for the sender's own address. */
+export function isGratuitousArp(flow: Int32Array): boolean {
+  if (flow[K.dl_type] !== ETH_ARP || flow[K.dl_dst] !== 0xffff || flow[K.dl_dst + 1] !== -1) return false;
+  if (flow[K.nw_proto] === 2) return true;
+  return flow[K.nw_proto] === 1 && flow[K.nw_src] === flow[K.nw_dst];
+}
+
 export const PROTO = { TCP, UDP, SCTP, ICMPV6 } as const;

@@ -20,7 +20,6 @@ import type {
   CtClearEffect,
   CtEffect,
   Edit,
-  EditOp,
   Effect,
   FinTimeoutEffect,
   LearnEffect,
@@ -36,16 +35,15 @@ import {
   ctOpOf,
   ctSeen,
   ctSeenInKey,
-  forgetsConnection,
   forkStart,
   fragmentNatEdits,
   innerNatEdits,
   natEdits,
   pretendNat,
 } from './packetCt.js';
+import { advance, change, copyState, type PacketState } from './packetState.js';
 import { ENTRY, MAX_DEPTH, MAX_RESUBMITS, type PassStart, runPass } from './pass.js';
 import { reassembledFrame } from './reassemble.js';
-import { rewriteFrame } from './rewrite.js';
 import type { CtSeen, Lookup, Outcome, Output, PassRecord, Verdict } from './verdict.js';
 
 /** lib/dpif-netdev.c:MAX_RECIRC_DEPTH */
@@ -113,16 +111,6 @@ type Plan =
       readonly notLarger: readonly Plan[];
       readonly edit: Edit;
     };
-
-/** The packet as the datapath has it while it executes a plan. */
-interface PacketState {
-  frame: Uint8Array | null;
-  originalBytes: number;
-  /** Edits of this pass that `frame` has already. */
-  applied: number;
-  changed: boolean;
-  attach: CtAttach;
-}
 
 /** A pass that waits in the queue of `ofproto/trace`, which runs them after the one they came from. */
 type Waiting = () => void;
@@ -524,27 +512,3 @@ const joinEdits = (before: Edit, edit: Edit): Edit => {
   if (before === null) return edit;
   return edit === null ? before : [...before, ...edit];
 };
-
-function copyState(state: PacketState): PacketState {
-  const attach = new CtAttach();
-  attach.copyFrom(state.attach);
-  return { ...state, attach };
-}
-
-/** Brings the frame to where `edit` says. */
-function advance(state: PacketState, edit: Edit): void {
-  if (edit === null || edit.length <= state.applied) return;
-  const ops = edit.slice(state.applied);
-  state.applied = edit.length;
-  if (ops.some(forgetsConnection)) state.attach.rewritten();
-  change(state, ops);
-}
-
-function change(state: PacketState, ops: readonly EditOp[]): void {
-  if (ops.length === 0) return;
-  state.changed = true;
-  if (state.frame === null) return;
-  const frame = rewriteFrame(state.frame, ops);
-  state.originalBytes += frame.length - state.frame.length;
-  state.frame = frame;
-}

@@ -11,18 +11,10 @@ import { FRAG_ANY, K, KEY_WORDS, PORT, VLAN_CFI } from '../fields/key.js';
 import { NEVER } from '../util/units.js';
 import { executedActionSet } from './actionSet.js';
 import { readSlot, readSlotNumber, type Step, type StepOf, stepsOf, writeSlot } from './compile.js';
-import type {
-  Effect,
-  Frozen,
-  LabelWrite,
-  LookupRecord,
-  MarkWrite,
-  NestedStart,
-  Pass,
-  UnsupportedAction,
-} from './effects.js';
+import { labelWrite, markWrite } from './ctWrites.js';
+import type { Effect, Frozen, LookupRecord, NestedStart, Pass, UnsupportedAction } from './effects.js';
 import type { Group, GroupBucket, PipelineEnv, PipelinePort } from './env.js';
-import { ETH_ARP, isIp, isMplsType, isVlanType, PROTO, popVlan, pushVlan, swapTuple } from './flowOps.js';
+import { isGratuitousArp, isIp, isMplsType, isVlanType, PROTO, popVlan, pushVlan, swapTuple } from './flowOps.js';
 import { PassPacket } from './passPacket.js';
 
 /** ofproto-dpif-xlate.c:MAX_DEPTH, MAX_RESUBMITS; 64 kB of stack and of actions. */
@@ -707,37 +699,4 @@ function needsNoReparse(step: Step): boolean {
     default:
       return false;
   }
-}
-
-/** is_gratuitous_arp: a broadcast ARP reply, or a request for the sender's own address. */
-function isGratuitousArp(flow: Int32Array): boolean {
-  if (flow[K.dl_type] !== ETH_ARP || flow[K.dl_dst] !== 0xffff || flow[K.dl_dst + 1] !== -1) return false;
-  if (flow[K.nw_proto] === 2) return true;
-  return flow[K.nw_proto] === 1 && flow[K.nw_src] === flow[K.nw_dst];
-}
-
-/** Bits that exec writes into words [first, first + count) of the key. */
-function execMask(exec: readonly Step[], first: number, count: number): Int32Array {
-  const mask = new Int32Array(count);
-  for (const step of exec) {
-    if (step.type === 'write') {
-      for (const write of step.writes)
-        if (write.word >= first && write.word < first + count) mask[write.word - first]! |= write.mask;
-    } else if (step.type === 'move' && step.dst.field.words[0] === first) {
-      const bits = ((1n << BigInt(step.dst.nBits)) - 1n) << BigInt(step.dst.ofs);
-      for (let i = 0; i < count; i++) mask[i]! |= Number((bits >> BigInt(32 * (count - 1 - i))) & 0xffffffffn) | 0;
-    }
-  }
-  return mask;
-}
-
-function markWrite(flow: Int32Array, exec: readonly Step[]): MarkWrite | null {
-  const mask = execMask(exec, K.ct_mark, 1)[0]!;
-  return mask === 0 ? null : { value: flow[K.ct_mark]! & mask, mask };
-}
-
-function labelWrite(flow: Int32Array, exec: readonly Step[]): LabelWrite | null {
-  const mask = execMask(exec, K.ct_label, 4);
-  if (mask.every((word) => word === 0)) return null;
-  return { value: mask.map((word, i) => flow[K.ct_label + i]! & word), mask };
 }
