@@ -1,6 +1,6 @@
 /** `replay` and `demo` as a user runs them, on the demo incident. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
@@ -110,6 +110,28 @@ test('without --before, with an unknown port or a bad line in a dump, one line s
   const ran = dropwindow([...asItHappened, '-o', incident('before.dump')]);
   assert.equal(ran.code, 2);
   assert.match(ran.err, /is also an input/);
+});
+
+test('a damaged capture gives the result of what could be read, one line that names the place, and exit code 2', (t) => {
+  const file = join(scratch(t), 'damaged.pcapng');
+  const bytes = readFileSync(incident('capture.pcapng'));
+  // The captured length (byte 20 of an enhanced packet block) of a block in the second half.
+  let at = 0;
+  while (at < bytes.length / 2) at += bytes.readUInt32LE(at + 4);
+  bytes.writeUInt32LE(0x7fffffff, at + 20);
+  writeFileSync(file, bytes);
+  const ran = dropwindow(['replay', ...tables, '--changes', incident('restart.ndjson'), file]);
+  assert.equal(ran.code, 2);
+  assert.match(ran.out, /^Replayed damaged\.pcapng: 1\d\d packets of /);
+  assert.match(ran.err, /^dropwindow: .*damaged\.pcapng: packet 1\d\d at byte \d+: .*\n$/);
+});
+
+test('an empty capture is an error and no result', (t) => {
+  const file = join(scratch(t), 'empty.pcap');
+  writeFileSync(file, '');
+  const ran = dropwindow(['replay', ...tables, '--changes', incident('restart.ndjson'), file]);
+  assert.deepEqual({ code: ran.code, out: ran.out }, { code: 2, out: '' });
+  assert.match(ran.err, /empty\.pcap: the file has 0 bytes\n$/);
 });
 
 test('demo shows a drop, a dead reply direction and a leak, each with its reason, and the same as one bundle without any', (t) => {

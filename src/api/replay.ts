@@ -15,6 +15,7 @@ import { SCHEMA_VERSION } from '../report/names.js';
 import type { ReplayResult } from '../report/result.js';
 import type { Schedule } from '../timeline/schedule.js';
 import type { Timeline } from '../timeline/timeline.js';
+import type { InputError } from '../util/errors.js';
 import { formatUnixNs } from '../util/units.js';
 import { TOOL } from '../util/version.js';
 import { frameJudge, type NamedCapture, openCaptures } from './captures.js';
@@ -62,6 +63,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
       verifyChecksums: options.verifyChecksums ?? false,
     });
     const interrupted = await runTrace(options, scan, engine, timeline, startUnixNs);
+    const errors = captureErrors(capture);
     engine.finish();
     const warnings = [
       ...before.warnings,
@@ -71,6 +73,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
       ...captureWarnings(capture),
     ];
     return await describe({
+      errors,
       options,
       reader,
       captures,
@@ -122,6 +125,18 @@ async function runTrace(
   return false;
 }
 
+/** Captures that broke off: what was read of them counts. One of which nothing could be read ends the run. */
+function captureErrors(capture: MergedCapture): InputError[] {
+  const errors: InputError[] = [];
+  for (const source of capture.sources) {
+    const problem = captureProblem(source);
+    if (problem?.severity !== 'error') continue;
+    if (source.end?.packets === 0) throw problem.error;
+    errors.push(problem.error);
+  }
+  return errors;
+}
+
 function captureWarnings(capture: MergedCapture): string[] {
   const warnings: string[] = [];
   for (const source of capture.sources) {
@@ -135,6 +150,7 @@ function captureWarnings(capture: MergedCapture): string[] {
 }
 
 interface Done {
+  readonly errors: readonly InputError[];
   readonly options: ReplayOptions;
   readonly reader: InputReader;
   readonly captures: readonly NamedCapture[];
@@ -173,6 +189,7 @@ async function describe(done: Done): Promise<ReplayOutcome> {
   return {
     result: { ...result, digest: digest(result) },
     histograms: histograms.encode(),
+    errors: done.errors,
     ...(options.entries === true ? { conntrack: finalConntrack(engine) } : {}),
   };
 }

@@ -1,6 +1,7 @@
 /** What `replay` is given, and what every long function takes. */
 import type { EncodedHistograms, EncodedMeasured } from '../report/histograms.js';
 import type { ReplayResult } from '../report/result.js';
+import type { InputError } from '../util/errors.js';
 
 /** How far a long function is. `total` is null where it cannot be known beforehand. */
 export interface Progress {
@@ -76,6 +77,8 @@ export interface ReplayOutcome {
   readonly result: ReplayResult;
   readonly histograms: EncodedHistograms;
   readonly measured?: EncodedMeasured;
+  /** Captures that are damaged: the result covers what could be read of them. */
+  readonly errors: readonly InputError[];
   /** Of the option `entries`. */
   readonly conntrack?: FinalConntrack;
 }

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { FailOn, ReplayOptions, ReplayOutcome } from '../../index.js';
+import { reportFailure } from '../failure.js';
 import { openOutput } from '../output.js';
 import { progressLine } from '../progress.js';
 import { addRestartOptions } from '../restartOptions.js';
@@ -87,6 +88,8 @@ async function run(captures: string[], options: Options, signal: AbortSignal): P
   verdictFile?.commit();
   if (histograms !== undefined) await writeHistograms(histograms, outcome, inputs);
   if (failOn !== undefined && holding(result, failOn).length > 0) process.exitCode = 1;
+  for (const error of outcome.errors) reportFailure(error);
+  if (outcome.errors.length > 0) process.exitCode = 2;
 }
 
 async function writeHistograms(folder: string, outcome: ReplayOutcome, inputs: readonly string[]): Promise<void> {
