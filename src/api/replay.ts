@@ -2,7 +2,9 @@
 import { FRAME_REASONS } from '../capture/direction.js';
 import { MergedCapture } from '../capture/merge.js';
 import { captureProblem } from '../capture/open.js';
+import type { Classifier } from '../classify/classifier.js';
 import { formatEntry } from '../conntrack/text.js';
+import type { ParsedDump } from '../openflow/dumpText.js';
 import { Scan } from '../packet/scan.js';
 import { ReplayEngine } from '../replay/engine.js';
 import { classMask } from '../replay/packetClasses.js';
@@ -31,23 +33,31 @@ const DAY_NS = 86_400_000_000_000n;
 /** Verdict lines are handed over in pieces of about this size. */
 const PIECE_CHARS = 1 << 20;
 
-export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
+/** What several replays of one restart need not do anew: its dump and steps, the tables of all versions, what was compiled of them. */
+export interface SharedTables {
+  readonly before: ParsedDump;
+  readonly schedule: Schedule;
+  readonly timeline: Timeline;
+  readonly classifier: Classifier;
+}
+
+/** `shared`: instead of the files that `options` names for the same. */
+export async function replay(options: ReplayOptions, shared?: SharedTables): Promise<ReplayOutcome> {
   const reader = new InputReader();
   const bridge = readBridge(reader, options.ports ?? [], options.bridge);
-  const before = readDump(reader, options.before, bridge.names);
+  const before = shared?.before ?? readDump(reader, options.before, bridge.names);
   const captures = await openCaptures(options);
   const capture = new MergedCapture(captures.map(({ source }) => source));
   try {
     await capture.prime();
     const startUnixNs = capture.startUnixNs;
     // The trace's end is not known before it is read: times of day may lie within a day of its start.
-    const schedule = await readRestart(reader, options, bridge, before.rules, {
-      first: startUnixNs,
-      last: startUnixNs + DAY_NS,
-    });
-    const timeline = readTimeline(reader, options, bridge, before.rules, schedule);
+    const span = { first: startUnixNs, last: startUnixNs + DAY_NS };
+    const schedule = shared?.schedule ?? (await readRestart(reader, options, bridge, before.rules, span));
+    const timeline = shared?.timeline ?? readTimeline(reader, options, bridge, before.rules, schedule);
     const restart = planRestart(timeline, (unixNs) => Number(unixNs - startUnixNs), options.judge ?? 'auto');
-    const env = makeEnv(timeline, bridge, options.bridge ?? 'br-int');
+    const made = makeEnv(timeline, bridge, options.bridge ?? 'br-int');
+    const env = shared === undefined ? made : { ...made, classifier: shared.classifier };
     const tracker = makeTracker(options);
     const entries = readEntries(reader, options.conntrackBefore, tracker);
     const engine = new ReplayEngine(restart, env, tracker, {
