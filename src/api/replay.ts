@@ -11,6 +11,7 @@ import { classMask } from '../replay/packetClasses.js';
 import { planRestart, type Restart } from '../replay/restart.js';
 import { TraceReplay } from '../replay/trace.js';
 import { digest } from '../report/digest.js';
+import type { Naming } from '../report/fromReplay.js';
 import { type Described, ReplayDescriber, ruleCount } from '../report/fromReplay.js';
 import { ModelledHistograms } from '../report/histograms.js';
 import { SCHEMA_VERSION } from '../report/names.js';
@@ -182,6 +183,7 @@ async function describe(done: Done): Promise<ReplayOutcome> {
   const described = describer.describe(engine.walker.connections, options.allFlows ?? false);
   const histograms = new ModelledHistograms();
   recordHistograms(histograms, engine, restart);
+  const midstream = midstreamOf(engine, naming);
   const result: ReplayResult = {
     schemaVersion: SCHEMA_VERSION,
     tool: TOOL,
@@ -193,7 +195,8 @@ async function describe(done: Done): Promise<ReplayOutcome> {
     culprits: described.culprits,
     flows: described.flows,
     histograms: { modelled: histograms.toJson() },
-    warnings: [...done.warnings],
+    ...(midstream === null ? {} : { midstream }),
+    warnings: [...done.warnings, ...guesses(midstream)],
     ...(done.interrupted ? { interrupted: true } : {}),
   };
   return {
@@ -202,6 +205,28 @@ async function describe(done: Done): Promise<ReplayOutcome> {
     errors: done.errors,
     ...(options.entries === true ? { conntrack: finalConntrack(engine) } : {}),
   };
+}
+
+type MidstreamReport = NonNullable<ReplayResult['midstream']>;
+
+/** Connections first seen in their middle; null: left to the tracker. */
+function midstreamOf(engine: ReplayEngine, naming: Naming): MidstreamReport | null {
+  const { midstream } = engine;
+  if (midstream === null) return null;
+  const groups = engine.groupStates();
+  const guessed = [...midstream.guessed].map((number) =>
+    naming.endpoints(number, groups[number]?.midstream?.originator ?? 0),
+  );
+  return { taken: midstream.taken, guessed };
+}
+
+function guesses(midstream: MidstreamReport | null): string[] {
+  const count = midstream?.guessed.length ?? 0;
+  if (count === 0) return [];
+  return [
+    `who opened ${count} connections is a guess, since version 0 accepts a first packet from both sides or from none: ` +
+      'of TCP the side with the higher port, else the one seen first (named in the JSON report)',
+  ];
 }
 
 function finalConntrack(engine: ReplayEngine): FinalConntrack {

@@ -24,13 +24,16 @@ export interface MidstreamState {
   readonly ports: [number, number];
   /** Direction that opened it. */
   originator: 0 | 1;
+  /** False: its first packet seen may be its first; the tracker makes of it what it will. */
+  readonly isTaken: boolean;
 }
 
 export class Midstream {
   private readonly runner: WorldRunner;
   private readonly packet = new CtPacket();
-  /** Groups taken as established, and those of them whose originator is a guess by the port. */
+  /** Groups taken as established. */
   taken = 0;
+  /** Groups that either side may have opened: who did is a guess. */
   readonly guessed = new Set<number>();
 
   constructor(runner: WorldRunner) {
@@ -53,14 +56,20 @@ export class Midstream {
     const isTcp = proto === PROTO_TCP;
     if (isTcp && (key[K.tcp_flags]! & (TCP_SYN | TCP_ACK)) === TCP_SYN) return null;
     const accepts = this.acceptsNew(packet);
-    // Without flags, what version 0 accepts as a first packet may well be one.
-    if (!isTcp && accepts) return null;
     const ports: [number, number] = [0, 0];
     ports[packet.direction] = key[K.tp_src]!;
     ports[1 - packet.direction] = key[K.tp_dst]!;
     const other = packet.direction === 0 ? 1 : 0;
-    const state: MidstreamState = { accepts: [null, null], ports, originator: other };
+    // Without flags, what version 0 accepts as a first packet may well be one.
+    const isTaken = isTcp || !accepts;
+    const state: MidstreamState = {
+      accepts: [null, null],
+      ports,
+      originator: isTaken ? other : packet.direction,
+      isTaken,
+    };
     state.accepts[packet.direction] = accepts;
+    if (!isTaken) return state;
     if (accepts) state.originator = higherPort(ports, packet.direction);
     const isReply = state.originator !== packet.direction;
     const store = this.storeWithZones(new CtStore(), packet, isReply);
@@ -77,6 +86,10 @@ export class Midstream {
     const mine = this.acceptsNew(packet);
     state.accepts[packet.direction] = mine;
     const theirs = state.accepts[packet.direction === 0 ? 1 : 0]!;
+    if (!state.isTaken) {
+      if (mine) this.guessed.add(group.number);
+      return;
+    }
     const other = packet.direction === 0 ? 1 : 0;
     const originator = mine === theirs ? higherPort(state.ports, other) : mine ? packet.direction : other;
     if (mine === theirs) this.guessed.add(group.number);

@@ -264,6 +264,15 @@ export const replayResult = z.object({
   culprits: z.array(culprit).describe('windows by causing step, most connections first'),
   flows: z.array(flow).describe('flows with a window, dead, lingering, exposed or with another policy'),
   histograms: histograms.optional(),
+  midstream: z
+    .object({
+      taken: count.describe('taken as established'),
+      guessed: z
+        .array(flowName.pick({ proto: true, src: true, sport: true, dst: true, dport: true }))
+        .describe('either side may have opened it; the source is taken for the one that did'),
+    })
+    .optional()
+    .describe('connections first seen in their middle'),
   ambiguous: z.array(ambiguousPacket).optional(),
   unsupported: z.array(unsupportedUse).optional(),
   warnings: z.array(z.string()),
