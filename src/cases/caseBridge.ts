@@ -24,6 +24,7 @@ import type { CasePort } from './caseFormat.js';
 const ALL_ONES_64 = (1n << 64n) - 1n;
 const ANY_GROUP = 0xffffffff;
 const NS_PER_MS = 1_000_000;
+const NO_LEARNERS: ReadonlySet<string> = new Set();
 /** mtu of a dummy port unless it is requested otherwise. */
 const DEFAULT_MTU = 1500;
 
@@ -123,13 +124,16 @@ export class CaseBridge implements LiveBridge {
 
   /** What was learned by rules that are gone, if no other rule learns the same (ofproto.c:learned_cookies_flush). */
   private forgetLearned(before: ReadonlySet<string>, nowMs: number): void {
-    if (before.size === 0) return;
-    const now = this.learners();
-    for (const learner of before) {
-      if (now.has(learner)) continue;
-      const [table, cookie] = learner.split('/') as [string, string];
-      const mod = deletion({ table: Number(table), cookie: BigInt(cookie), cookieMask: ALL_ONES_64 });
-      this.tables.applyMods([mod], true, nowMs);
+    for (let known = before; known.size > 0; ) {
+      const now = this.learners();
+      const gone = [...known].filter((learner) => !now.has(learner));
+      for (const learner of gone) {
+        const [table, cookie] = learner.split('/') as [string, string];
+        const mod = deletion({ table: Number(table), cookie: BigInt(cookie), cookieMask: ALL_ONES_64 });
+        this.tables.applyMods([mod], true, nowMs);
+      }
+      // What was deleted may itself have been such a rule.
+      known = gone.length === 0 ? NO_LEARNERS : now;
     }
   }
 }

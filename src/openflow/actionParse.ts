@@ -173,12 +173,18 @@ function parseNested(text: string, context: ParseContext, at: number, outer: Out
   return parseList(text, context, at, outer, false);
 }
 
+/** What a list takes in the memory of Open vSwitch, at least (lib/ofp-actions.c:ofpacts_parse__, struct ofpact_output). */
+const LIST_BYTES_MAX = 0xffff;
+const OUTPUT_BYTES = 16;
+const ACTION_BYTES_MIN = 8;
+
 function parseList(text: string, context: ParseContext, at: number, outer: Outer, instructions: boolean): Action[] {
   if (context.depth >= MAX_DEPTH) throw new InputError('Action nested too deeply');
   context.depth++;
   const actions: Action[] = [];
   const reader = new KeyValueReader(text, at);
   let drop = false;
+  let bytes = 0;
   while (reader.next()) {
     const { key, value, valueAt, keyAt } = reader;
     atColumn(keyAt, () => {
@@ -197,6 +203,8 @@ function parseList(text: string, context: ParseContext, at: number, outer: Outer
         if (port === null) throw unknownAction(key);
         actions.push(port === PORT.CONTROLLER ? { type: 'output', port, maxLen: 0 } : { type: 'output', port });
       }
+      bytes += actions.at(-1)?.type === 'output' ? OUTPUT_BYTES : ACTION_BYTES_MIN;
+      if (bytes > LIST_BYTES_MAX) throw new InputError('input too big');
     });
   }
   if (drop && actions.length > 0)

@@ -10,6 +10,7 @@ import {
   ETH_ARP,
   ETH_IP,
   ETH_IPV6,
+  ETH_NSH,
   isAnyIcmp,
   isIp,
   isMplsType,
@@ -33,12 +34,15 @@ const ND_EXTENSIONS = [K.nd_reserved, K.nd_options_type];
 const ND = [...[0, 1, 2, 3].map((i) => K.nd_target + i), K.arp_sha, K.arp_sha + 1, K.arp_tha, K.arp_tha + 1];
 const ARP = [K.nw_src, K.nw_dst, K.nw_proto, K.arp_sha, K.arp_sha + 1, K.arp_tha, K.arp_tha + 1];
 const PORTS = [K.tp_src, K.tp_dst];
+/** All but the metadata type and the next protocol, which nothing writes (lib/odp-util.c:commit_set_nsh_action). */
+const NSH = [K.nsh_flags, K.nsh_ttl, K.nsh_spi, K.nsh_si, ...[0, 1, 2, 3].map((i) => K.nsh_c1 + i)];
 
 /** Appends to `ops` what leads from `base` to `flow`, and brings `base` there. */
 export function commitEdits(flow: Int32Array, base: Int32Array, ops: EditOp[]): void {
   setWords(flow, base, ETHERNET, ops);
   const popsAllLabels = isMplsType(base[K.dl_type]!) && !isMplsType(flow[K.dl_type]!);
   if (popsAllLabels) commitMpls(flow, base, ops);
+  if (flow[K.dl_type] === ETH_NSH) setWords(flow, base, NSH, ops);
   if (flow[K.nw_proto] !== 0) commitNetwork(flow, base, ops);
   if (isAnyIcmp(flow)) setWords(flow, base, PORTS, ops);
   if (!popsAllLabels) commitMpls(flow, base, ops);

@@ -6,7 +6,7 @@
 import { K } from '../fields/key.js';
 import { crc32c } from '../util/crc32.js';
 import type { Edit, EditOp } from './effects.js';
-import { ETH_ARP, ETH_IP, ETH_IPV6, isMplsType, isVlanType, PROTO } from './flowOps.js';
+import { ETH_ARP, ETH_IP, ETH_IPV6, ETH_NSH, isMplsType, isVlanType, PROTO } from './flowOps.js';
 
 const IP6_FRAGMENT = 44;
 const IP6_AUTH = 51;
@@ -78,6 +78,33 @@ function setWord(bytes: Uint8Array, word: number, value: number): void {
     case ETH_ARP:
       setArp(bytes, l3, word, value);
       break;
+    case ETH_NSH:
+      setNsh(bytes, l3, word, value);
+      break;
+  }
+}
+
+/** lib/odp-execute.c:odp_set_nsh; RFC 8300 2.2. */
+function setNsh(bytes: Uint8Array, l3: number, word: number, value: number): void {
+  if (bytes.length < l3 + 8) return;
+  const head = get16(bytes, l3);
+  switch (word) {
+    case K.nsh_flags:
+      put16(bytes, l3, (head & ~0x3000) | (value << 12));
+      break;
+    case K.nsh_ttl:
+      put16(bytes, l3, (head & ~0x0fc0) | (value << 6));
+      break;
+    case K.nsh_spi:
+      put32(bytes, l3 + 4, (value << 8) | bytes[l3 + 7]!);
+      break;
+    case K.nsh_si:
+      bytes[l3 + 7] = value;
+      break;
+    default: {
+      const at = l3 + 8 + 4 * (word - K.nsh_c1);
+      if (bytes[l3 + 2] === 1 && word >= K.nsh_c1 && at + 4 <= bytes.length) put32(bytes, at, value);
+    }
   }
 }
 
