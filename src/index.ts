@@ -5,6 +5,7 @@
  * Each function loads what it needs when it is called, so that asking for one costs nothing for the others.
  */
 
+import type { BenchClassifierOptions, BenchReport, BenchRunOptions } from './api/bench.js';
 import type { CaseFileResult } from './api/cases.js';
 import type { CompareOptions } from './api/compare.js';
 import type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api/flows.js';
@@ -16,6 +17,8 @@ import type { SchemaName } from './report/names.js';
 import type { CompareResult } from './report/result.js';
 import type { Schedule } from './timeline/schedule.js';
 
+export type { BenchClassifierOptions, BenchReport, BenchRunOptions } from './api/bench.js';
+export type { BenchMachine, BenchRow } from './api/benchRun.js';
 export type { CaseDifference, CaseFileResult } from './api/cases.js';
 export type { CompareOptions } from './api/compare.js';
 export type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api/flows.js';
@@ -105,4 +108,24 @@ export async function incidentFolder(): Promise<string> {
 /** The JSON Schema of a result or of a line of a format. */
 export async function jsonSchema(name: SchemaName): Promise<Record<string, unknown>> {
   return (await import('./report/schemas.js')).jsonSchema(name);
+}
+
+/** Classifiers on a filter set or OpenFlow tables, each in a process of its own. UsageError for options that do not fit together. */
+export async function benchClassifier(options: BenchClassifierOptions): Promise<BenchReport> {
+  return (await import('./api/bench.js')).benchClassifier(options);
+}
+
+/** Captures to headers and connection numbers, by both readers. */
+export async function benchScan(captures: readonly string[], options?: BenchRunOptions): Promise<BenchReport> {
+  return (await import('./api/bench.js')).benchScan(captures, options);
+}
+
+/** The whole replay, reading included. */
+export async function benchReplay(replayed: ReplayOptions, options?: BenchRunOptions): Promise<BenchReport> {
+  return (await import('./api/bench.js')).benchReplay(replayed, options);
+}
+
+/** A benchmark report as text or Markdown. */
+export async function benchText(report: BenchReport, markdown = false): Promise<string> {
+  return (await import('./api/benchText.js')).benchText(report, markdown);
 }

@@ -49,6 +49,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/test.js'),
   },
   {
+    name: 'bench',
+    summary: 'classifiers, the scan and the replay, measured on your own files',
+    load: () => import('./commands/bench.js'),
+  },
+  {
     name: 'schema',
     summary: 'print the JSON Schema of a result',
     load: () => import('./commands/schema.js'),
