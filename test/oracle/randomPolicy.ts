@@ -86,7 +86,7 @@ function randomGrants(prng: Prng): Grant[] {
       const isIpv6 = proto.endsWith('6');
       const net = isIpv6 ? 'fd00:0:0:0:0:0:0:' : '10.0.0.';
       const remotes =
-        prng.below(2) === 0 ? [] : pickSome(prng, ['1', '2', '3', '4', isIpv6 ? '0/126' : '0/30']).map((n) => net + n);
+        prng.below(3) === 0 ? [] : pickSome(prng, ['1', '2', '3', '4', isIpv6 ? '0/126' : '0/30']).map((n) => net + n);
       grants.push({ isEgress, proto, priority: 70 + prng.below(4), ports, remotes });
     }
   }

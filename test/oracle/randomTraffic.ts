@@ -20,9 +20,27 @@ import {
 } from './frames.js';
 import { HOSTS, type Host, SERVICES } from './randomPolicy.js';
 
+/** Whose packet it is, as docs on groups say it: told by the one who made it, not found out by a parser. */
+export interface PacketLabel {
+  /** Unordered pair of endpoints and protocol; ARP: port and addresses. */
+  readonly group: string;
+  /** Which of the two endpoints sent it. */
+  readonly side: 0 | 1;
+  /** ICMP: who sends the requests, as part of the tuple; else empty. */
+  readonly requester: string;
+}
+
 export interface Frame {
   readonly port: number;
   readonly bytes: Buffer;
+  readonly label: PacketLabel;
+}
+
+/** `mine` is the sender's endpoint. */
+export function labelOf(proto: string, mine: string, theirs: string, requester = ''): PacketLabel {
+  const isFirst = mine <= theirs;
+  const pair = isFirst ? `${mine} ${theirs}` : `${theirs} ${mine}`;
+  return { group: `${proto} ${pair}`, side: isFirst ? 0 : 1, requester };
 }
 
 const ETH_IPV4 = 0x0800;
@@ -30,7 +48,7 @@ const ETH_IPV6 = 0x86dd;
 const ETH_ARP = 0x0806;
 const PROTO = { icmp: 1, tcp: 6, udp: 17, icmp6: 58 };
 
-function sendEthernet(from: Host, dst: Buffer, type: number, payload: Buffer): Frame {
+function sendEthernet(from: Host, dst: Buffer, type: number, payload: Buffer): Omit<Frame, 'label'> {
   return { port: from.port, bytes: ethernet(dst, mac(from.mac), from.isTagged ? from.net : null, type, payload) };
 }
 
@@ -83,7 +101,21 @@ class Conversation {
 
   private frame(from: 0 | 1, bytes: Buffer): Frame {
     const to = this.ends[from === 0 ? 1 : 0];
-    return sendEthernet(this.ends[from], mac(to.mac), this.isIpv6 ? ETH_IPV6 : ETH_IPV4, bytes);
+    return {
+      ...sendEthernet(this.ends[from], mac(to.mac), this.isIpv6 ? ETH_IPV6 : ETH_IPV4, bytes),
+      label: this.label(from),
+    };
+  }
+
+  private label(from: 0 | 1): PacketLabel {
+    const endpoint = (side: 0 | 1): string => {
+      const { ip, ip6 } = this.ends[side];
+      const port = this.proto === 'icmp' ? this.ports[0] : this.ports[side];
+      return `${this.isIpv6 ? ip6.replace(/(:0)+:/, '::') : ip}:${port}`;
+    };
+    const proto = this.proto === 'icmp' && this.isIpv6 ? 'icmpv6' : this.proto;
+    const requester = this.proto === 'icmp' ? endpoint(0) : '';
+    return labelOf(proto, endpoint(from), endpoint(from === 0 ? 1 : 0), requester);
   }
 
   private tcpSegment(): Frame {
@@ -204,7 +236,10 @@ export class RandomTraffic {
     );
     const place = prng.below(4) === 0 ? prng.pick(HOSTS.filter((other) => other.net === from.net)) : from;
     const sender = { ...from, port: place.port, isTagged: place.isTagged };
-    return sendEthernet(sender, isRequest ? Buffer.alloc(6, 0xff) : mac(to.mac), ETH_ARP, body);
+    return {
+      ...sendEthernet(sender, isRequest ? Buffer.alloc(6, 0xff) : mac(to.mac), ETH_ARP, body),
+      label: labelOf(`arp ${place.port}`, from.ip, to.ip),
+    };
   }
 }
 

@@ -7,6 +7,8 @@ import { RandomTraffic, shuffle } from './randomTraffic.js';
 export interface WorldSize {
   readonly packets: number;
   readonly conversations: number;
+  /** The restart's new flows come in about so many steps at most. */
+  readonly steps?: number;
 }
 
 /** What happens between packets: a step without its time. */
@@ -15,26 +17,26 @@ type Happening = Pick<CaseStep, 'mods' | 'bundle' | 'conntrack'>;
 const OLD = '0xa';
 const NEW = '0xb';
 
-/** Steps have times of their own, in whole milliseconds, ascending; outside bundles one flow-mod a step. */
+/** A packet's note is its PacketLabel. Steps have times of their own, in whole milliseconds, ascending; outside bundles one flow-mod a step. */
 export function randomWorld(prng: Prng, size: WorldSize): Case {
   const oldPolicy = randomPolicy(prng);
   const oldFlows = policyFlows(oldPolicy, 1).flat();
   const newPolicy = prng.below(3) === 0 ? changedPolicy(prng, oldPolicy) : oldPolicy;
-  const restart = randomRestart(prng, oldFlows, policyFlows(newPolicy, prng.pick([1, 2, 3, 9, 100])));
+  const restart = randomRestart(prng, oldFlows, policyFlows(newPolicy, prng.pick([1, 2, 3, 9, 100])), size);
   const traffic = new RandomTraffic(prng, size.conversations);
   const steps: CaseStep[] = [];
   let ms = 1000;
   let done = 0;
-  const from = Math.floor(size.packets / 4);
-  const perPacket = restart.length / Math.max(1, size.packets / 2);
+  const from = Math.floor(size.packets / 5);
+  const perPacket = restart.length / Math.max(1, size.packets * 0.65);
   for (let n = 0; n < size.packets; n++) {
     while (n >= from && done < restart.length && done < (n - from) * perPacket) {
       ms += 1 + prng.below(5);
       steps.push({ t: ms / 1000, ...restart[done++]! });
     }
     ms += gap(prng);
-    const { port, bytes } = traffic.next();
-    steps.push({ t: ms / 1000, packet: { in_port: port, hex: bytes.toString('hex') } });
+    const { port, bytes, label } = traffic.next();
+    steps.push({ t: ms / 1000, packet: { in_port: port, hex: bytes.toString('hex') }, note: JSON.stringify(label) });
   }
   return { id: 'world', ports: PORTS, flows: oldFlows.map((flow) => `cookie=${OLD},${flow}`), steps };
 }
@@ -46,9 +48,16 @@ function gap(prng: Prng): number {
   return 1 + prng.below(40);
 }
 
-function randomRestart(prng: Prng, oldFlows: readonly string[], newGroups: readonly string[][]): Happening[] {
-  const groups = prng.below(3) === 0 ? shuffle(prng, newGroups) : newGroups;
-  const style = prng.pick(['bundles', 'bundles', 'groups', 'single', 'one']);
+function randomRestart(
+  prng: Prng,
+  oldFlows: readonly string[],
+  newGroups: readonly string[][],
+  world: WorldSize,
+): Happening[] {
+  // Port by port, or all ports at once: then a conjunction is in pieces for most of the restart.
+  const isScattered = prng.below(2) === 0;
+  const groups = isScattered ? [shuffle(prng, newGroups.flat())] : shuffle(prng, newGroups);
+  const style = prng.pick(['bundles', 'bundles', 'bundles', 'groups', 'single', 'one']);
   const adds = groups.map((flows) =>
     (prng.below(2) === 0 ? shuffle(prng, flows) : flows).map(
       (flow): CaseMod => ({ op: 'add', flow: `cookie=${NEW},${flow}` }),
@@ -58,20 +67,23 @@ function randomRestart(prng: Prng, oldFlows: readonly string[], newGroups: reado
   const bundle = (mods: CaseMod[]): Happening => ({ mods, bundle: true });
   if (style === 'one') happenings.push(bundle([...adds.flat(), ...cleanUp(prng, oldFlows)]));
   else {
+    const least = Math.ceil(adds.flat().length / (world.steps ?? Number.POSITIVE_INFINITY));
     for (const group of adds) {
-      const size = style === 'groups' ? group.length : style === 'single' ? 1 : 2 + prng.below(9);
+      const chosen = style === 'groups' ? group.length : style === 'single' ? 1 : 2 + prng.below(9);
+      const size = Math.max(chosen, least);
       for (let at = 0; at < group.length; at += size) {
         const mods = group.slice(at, at + size);
         happenings.push(mods.length === 1 ? { mods } : bundle(mods));
       }
     }
     const clean = cleanUp(prng, oldFlows);
-    if (prng.below(2) === 0) happenings.push(bundle(clean));
-    else happenings.push(...clean.map((mod): Happening => ({ mods: [mod] })));
+    const cleaning = prng.below(2) === 0 ? [bundle(clean)] : clean.map((mod): Happening => ({ mods: [mod] }));
+    if (prng.below(6) === 0) happenings.unshift(...cleaning);
+    else happenings.push(...cleaning);
   }
   // Some agents die on the way, some flows go first, some connections are made to end.
   const kept = prng.below(5) === 0 ? happenings.slice(0, prng.below(happenings.length + 1)) : happenings;
-  for (let n = prng.below(4); n > 0; n--) {
+  for (let n = prng.below(6); n > 0; n--) {
     const at = prng.below(kept.length + 1);
     kept.splice(at, 0, prng.below(2) === 0 ? randomDeletion(prng) : { mods: [strayMod(prng, oldFlows)] });
   }
@@ -89,7 +101,10 @@ function strayMod(prng: Prng, flows: readonly string[]): CaseMod {
   const flow = prng.pick(flows);
   const [match, actions] = flow.split(',actions=') as [string, string];
   if (prng.below(3) === 0)
-    return { op: 'modify_strict', flow: `${match},actions=${prng.pick(['drop', 'NORMAL', actions])}` };
+    return {
+      op: 'modify_strict',
+      flow: `${match},actions=${prng.pick(['drop', 'NORMAL', 'output:2', actions, `output:6,${actions}`])}`,
+    };
   return { op: 'delete_strict', flow: match };
 }
 

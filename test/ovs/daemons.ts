@@ -35,6 +35,7 @@ export class Daemons {
       for (const each of processes) each.kill('SIGKILL');
     };
     process.once('exit', killAll);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));
     try {
       run(folder, 'ovsdb-tool', ['create', join(folder, 'conf.db'), SCHEMA]);
       const db = `unix:${join(folder, 'db.sock')}`;

@@ -19,7 +19,7 @@ import { RealSwitch } from './realSwitch.js';
 import { shrink } from './shrink.js';
 
 const SHRINK_MS = 60_000;
-const RESTART = { packets: 60, conversations: 6 };
+const RESTART = { packets: 60, conversations: 6, steps: 20 };
 
 const options = {
   seed: { type: 'string', default: '1' },

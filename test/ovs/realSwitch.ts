@@ -46,6 +46,7 @@ export class RealSwitch {
   private nowMs = 0;
   private of = 'OpenFlow15';
   private texts: Map<string, string> | null = null;
+  private readonly pending: Promise<void>[] = [];
   /** What `ofproto/trace` said of each pass of the last packet. */
   lastTraces: string[] = [];
   /** Rules as the switch dumps them. Without, which is faster, they are given as ruleKeyOfDumpLine() gives them. */
@@ -67,6 +68,7 @@ export class RealSwitch {
   }
 
   private async runOnce(given: Case): Promise<CaseAnswer[]> {
+    this.pending.length = 0;
     await this.fresh(given);
     const start = this.nowMs;
     const answers: CaseAnswer[] = [];
@@ -82,11 +84,13 @@ export class RealSwitch {
       answers.push(...(await this.traced(given.steps.slice(n + 1, end).map(({ packet }) => packet!))));
       n = end - 1;
     }
+    await this.complete();
     return answers;
   }
 
   private async step(given: Case, step: CaseStep): Promise<CaseAnswer> {
     if (step.packet !== undefined) return this.packet(step.packet.in_port!, step.packet.hex!, given.rules !== false);
+    await this.complete();
     if (step.mods !== undefined) return { error: await this.mods(step.mods, step.bundle ?? false) };
     if (step.conntrack === 'flush') {
       await this.daemons.ctl.call('dpctl/flush-conntrack');
@@ -219,13 +223,25 @@ export class RealSwitch {
     if (passes === null || missed !== received + recirculated) return { out, ctAmbiguous: true };
     const ct = passes.filter((pass) => pass.isAfterCt).map((pass): CaseCt => pass.ct);
     const controller = flows.reduce((sum, line) => sum + line.split('controller(').length - 1, 0);
-    const rules = withRules ? await this.rules(passes) : null;
-    return {
+    const answer: CaseAnswer = {
       out,
       ...(ct.length > 0 ? { ct } : {}),
       ...(controller > 0 ? { controller } : {}),
-      ...(rules === null ? {} : { rules }),
     };
+    // Asked at once, before the next packet purges the passes; not waited for.
+    if (withRules) this.pending.push(this.addRules(answer, passes));
+    return answer;
+  }
+
+  private async addRules(answer: { rules?: readonly CaseRule[] }, passes: readonly PassFlow[]): Promise<void> {
+    const rules = await this.rules(passes);
+    if (rules !== null) answer.rules = rules;
+  }
+
+  /** Answers that are still being completed. Before anything changes the tables, they have to be whole. */
+  private async complete(): Promise<void> {
+    await Promise.all(this.pending);
+    this.pending.length = 0;
   }
 
   /** Rules that packets meet, without sending them: many at once. For tables that no packet changes. */
@@ -265,9 +281,10 @@ export class RealSwitch {
    */
   private async rules(passes: readonly PassFlow[]): Promise<CaseRule[] | null> {
     const keys = passes.map(({ key }) => key.replace(/ct_tuple6\([^)]*\),?/, ''));
-    this.lastTraces = await Promise.all(keys.map((key) => this.daemons.ctl.call('ofproto/trace', 'ovs-dummy', key)));
+    const traces = await Promise.all(keys.map((key) => this.daemons.ctl.call('ofproto/trace', 'ovs-dummy', key)));
+    this.lastTraces = traces;
     const rules: CaseRule[] = [];
-    for (const trace of this.lastTraces) {
+    for (const trace of traces) {
       const own = this.rulesOfTrace(trace);
       if (own === null) return null;
       rules.push(...own);
