@@ -28,10 +28,15 @@ export class CtStore {
     return this.queues;
   }
 
+  /** Some fragment waits for the rest of its packet. */
+  holdsFragments(nowNs: number): boolean {
+    return this.queues !== null && !this.queues.isEmpty(nowNs);
+  }
+
   /** True: no entry and no fragment is left, the store may be dropped. */
   isIdle(nowNs: number): boolean {
     this.removeExpired(nowNs);
-    return this.list.length === 0 && (this.queues === null || this.queues.isEmpty(nowNs));
+    return this.list.length === 0 && !this.holdsFragments(nowNs);
   }
 
   /** Called per packet, allocates nothing. The entry with this tuple in one of its directions; sets `foundReply`. */

@@ -376,6 +376,8 @@ function shared(store: CtStore): [CtStore, CtStore, CtStore] {
 /** Would every later packet meet the same? */
 function sameStores(a: CtStore, b: CtStore, tNs: number): boolean {
   if (a === b) return true;
+  // Fragments that wait are not compared: until they are gone the worlds stay apart.
+  if (a.holdsFragments(tNs) || b.holdsFragments(tNs)) return false;
   const mine = a.entries(tNs);
   const theirs = b.entries(tNs);
   if (mine.length !== theirs.length) return false;

@@ -221,6 +221,11 @@ export class RandomTraffic {
     return frames[0]!;
   }
 
+  /** What is still on its way: without it the trace would end in datagrams of which nobody knows the ports. */
+  rest(): Frame[] {
+    return this.waiting.splice(0);
+  }
+
   /** A request or an answer; sometimes from another port than that of the host, which moves its address. */
   private arpFrame(): Frame {
     const { prng } = this;

@@ -2,7 +2,7 @@
 import type { Case, CaseMod, CaseStep } from '../../src/cases/caseFormat.js';
 import type { Prng } from '../../src/util/prng.js';
 import { changedPolicy, HOSTS, PORTS, policyFlows, randomPolicy } from './randomPolicy.js';
-import { RandomTraffic, shuffle } from './randomTraffic.js';
+import { type Frame, RandomTraffic, shuffle } from './randomTraffic.js';
 
 export interface WorldSize {
   readonly packets: number;
@@ -35,10 +35,14 @@ export function randomWorld(prng: Prng, size: WorldSize): Case {
       steps.push({ t: ms / 1000, ...restart[done++]! });
     }
     ms += gap(prng);
-    const { port, bytes, label } = traffic.next();
-    steps.push({ t: ms / 1000, packet: { in_port: port, hex: bytes.toString('hex') }, note: JSON.stringify(label) });
+    steps.push({ t: ms / 1000, ...packetStep(traffic.next()) });
   }
+  for (const frame of traffic.rest()) steps.push({ t: ++ms / 1000, ...packetStep(frame) });
   return { id: 'world', ports: PORTS, flows: oldFlows.map((flow) => `cookie=${OLD},${flow}`), steps };
+}
+
+function packetStep({ port, bytes, label }: Frame): CaseStep {
+  return { packet: { in_port: port, hex: bytes.toString('hex') }, note: JSON.stringify(label) };
 }
 
 /** Mostly short; now and then beside the time-outs of connections (1, 10, 30 s ...) and of learned addresses. */
@@ -100,11 +104,9 @@ function cleanUp(prng: Prng, oldFlows: readonly string[]): CaseMod[] {
 function strayMod(prng: Prng, flows: readonly string[]): CaseMod {
   const flow = prng.pick(flows);
   const [match, actions] = flow.split(',actions=') as [string, string];
-  if (prng.below(3) === 0)
-    return {
-      op: 'modify_strict',
-      flow: `${match},actions=${prng.pick(['drop', 'NORMAL', 'output:2', actions, `output:6,${actions}`])}`,
-    };
+  const others = ['drop', 'NORMAL', 'output:2', actions];
+  if (!/drop|conjunction/.test(actions)) others.push(`output:6,${actions}`);
+  if (prng.below(3) === 0) return { op: 'modify_strict', flow: `${match},actions=${prng.pick(others)}` };
   return { op: 'delete_strict', flow: match };
 }
 

@@ -30,6 +30,8 @@ export interface OrderedPacket {
   readonly ct: readonly (readonly string[])[];
   readonly outcomes: readonly string[];
   readonly kind: string | null;
+  /** First packet of its connection. */
+  readonly connection: number;
 }
 
 export interface OrderedWindow {
@@ -44,11 +46,7 @@ export interface OrderedWindow {
 export interface OrderedResult {
   readonly packets: readonly OrderedPacket[];
   readonly windows: readonly OrderedWindow[];
-  readonly connections: number;
 }
-
-const NS_PER_S = 1_000_000_000;
-const WORLDS = ['actual', 'before', 'after'] as const;
 
 /** What NORMAL did with a packet in one world. */
 interface NormalUse {
@@ -142,6 +140,7 @@ interface RunningWindow {
 }
 
 interface Connection {
+  readonly first: number;
   hadEntry: boolean;
   readonly open: [RunningWindow | null, RunningWindow | null];
 }
@@ -157,7 +156,6 @@ class OrderedReplay {
   private readonly tableSteps: readonly number[];
   private version = 0;
   private readonly connections = new Map<string, Connection>();
-  private connectionCount = 0;
   private readonly windows: OrderedWindow[] = [];
 
   constructor(input: WorldInput, options: OrderedOptions) {
@@ -178,7 +176,7 @@ class OrderedReplay {
     for (const { open } of this.connections.values()) for (const window of open) this.finish(window);
     for (const window of this.lost) this.finish(window);
     this.windows.sort((a, b) => a.first - b.first);
-    return { packets, windows: this.windows, connections: this.connectionCount };
+    return { packets, windows: this.windows };
   }
 
   private stepsUntil(tNs: number): void {
@@ -204,6 +202,7 @@ class OrderedReplay {
       ct: treatments.map(({ verdict }) => verdict.ct.map(({ state, zone, mark }) => `${state} ${zone} ${mark}`)),
       outcomes,
       kind: outcomes.some((outcome) => UNJUDGED.includes(outcome)) ? null : this.judge(packet, connection, treatments),
+      connection: connection.first,
     };
   }
 
@@ -265,9 +264,8 @@ class OrderedReplay {
       connection = undefined;
     }
     if (connection === undefined) {
-      connection = { hadEntry: false, open: [null, null] };
+      connection = { first: packet.number, hadEntry: false, open: [null, null] };
       this.connections.set(key, connection);
-      this.connectionCount++;
     }
     if (now !== undefined) connection.hadEntry = true;
     return connection;
@@ -290,5 +288,3 @@ function labelledEntries(store: CtStore, nowNs: number): Map<string, CtEntry> {
     }),
   );
 }
-
-export { NS_PER_S, WORLDS };

@@ -34,13 +34,14 @@ export function replayTransposed(input: WorldInput, options: TransposedOptions):
   });
   const { table, variants } = tableOf(input);
   const packets: OrderedPacket[] = [];
-  new TraceReplay(engine, variants).take(table, ({ number, results }, { treatments, kind }) => {
+  new TraceReplay(engine, variants).take(table, ({ number, results, flow }, { treatments, kind }) => {
     packets.push({
       number,
       ports: treatments.map((treatment) => treatment!.ports),
       ct: results.map(({ seen }) => seen.map(({ state, zone, mark }) => `${state} ${zone} ${mark}`)),
       outcomes: treatments.map((treatment) => treatment!.outcome),
       kind,
+      connection: flow.connection.firstPacket,
     });
   });
   engine.finish();
@@ -50,7 +51,7 @@ export function replayTransposed(input: WorldInput, options: TransposedOptions):
       for (const { kind, firstPacket, lastPacket, packets: count, open, toNs } of flow?.closed ?? [])
         windows.push({ kind, first: firstPacket, last: lastPacket, packets: count, open, toNs });
   windows.sort((a, b) => a.first - b.first);
-  return { packets, windows, connections: engine.walker.connections.length };
+  return { packets, windows };
 }
 
 /** As packet/scan.ts fills it. */
