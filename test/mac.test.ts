@@ -33,7 +33,7 @@ function frame(inPort: number, src: number, dst: number, vlan = 0): NormalEffect
     dstHigh: dst === -1 ? 0xffff : 0x0200,
     dstLow: dst === -1 ? 0xffffffff : dst,
     edit: null,
-    nested: { key: new Int32Array(0), lookups: 0, depth: 0, resubmits: 0 },
+    nested: { key: new Int32Array(0), lookups: 0, depth: 0, resubmits: 0, wasMpls: false },
   };
 }
 

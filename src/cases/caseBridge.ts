@@ -12,6 +12,7 @@ import {
   type Group,
   type PipelineEnv,
   type PipelinePort,
+  type PriorityTags,
   type VlanMode,
 } from '../pipeline/env.js';
 import { learnedFlowMod } from '../pipeline/learn.js';
@@ -27,6 +28,7 @@ const NS_PER_MS = 1_000_000;
 const NO_LEARNERS: ReadonlySet<string> = new Set();
 /** mtu of a dummy port unless it is requested otherwise. */
 const DEFAULT_MTU = 1500;
+const ETH_VLAN = 0x8100;
 
 export class CaseBridge implements LiveBridge {
   readonly env: PipelineEnv;
@@ -179,7 +181,7 @@ function deletion(selection: Partial<FlowMod>): FlowMod {
   };
 }
 
-const VLAN_MODES: readonly string[] = ['access', 'trunk', 'native-tagged', 'native-untagged'];
+const VLAN_MODES: readonly string[] = ['access', 'trunk', 'native-tagged', 'native-untagged', 'dot1q-tunnel'];
 
 function toPort(port: CasePort): PipelinePort {
   if (port.vlan_mode !== undefined && !VLAN_MODES.includes(port.vlan_mode))
@@ -190,10 +192,19 @@ function toPort(port: CasePort): PipelinePort {
     tag: port.tag ?? null,
     trunks: port.trunks ?? null,
     vlanMode: (port.vlan_mode as VlanMode | undefined) ?? null,
+    ...(port.cvlans === undefined ? {} : { cvlans: port.cvlans }),
+    ...(port.port_other_config?.['qinq-ethtype'] === '802.1q' ? { qinqTpid: ETH_VLAN } : {}),
+    priorityTags: priorityTags(port.port_other_config?.['priority-tags']),
     peer: port.peer ?? null,
     noFlood: false,
     noForward: false,
   };
+}
+
+/** vswitchd/bridge.c:port_configure */
+function priorityTags(text: string | undefined): PriorityTags {
+  if (text === 'true' || text === 'if-nonzero') return 'if-nonzero';
+  return text === 'always' ? 'always' : 'never';
 }
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));

@@ -9,6 +9,10 @@ export interface CasePort {
   readonly tag?: number;
   readonly trunks?: readonly number[];
   readonly vlan_mode?: string;
+  /** dot1q-tunnel: customer VLANs. */
+  readonly cvlans?: readonly number[];
+  /** other_config of the port: priority-tags, qinq-ethtype. */
+  readonly port_other_config?: Readonly<Record<string, string>>;
   /** Makes it a patch port. */
   readonly peer?: string;
   /** Default 1500: longer frames are lost on output. */

@@ -22,6 +22,12 @@ const VERSIONS: Readonly<Record<string, OfVersion>> = {
   OpenFlow15: '1.5',
 };
 
+/** lib/ofp-meter.c:ofputil_parse_meter_mod__ */
+const VIRTUAL_METERS: Readonly<Record<string, number>> = {
+  slowpath: 0xfffffffd,
+  controller: 0xfffffffe,
+};
+
 const OPS: readonly string[] = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'];
 
 export class CaseTexts {
@@ -123,7 +129,8 @@ export class CaseTexts {
 
   /** `meter=1,kbps,band=type=drop,rate=100` */
   meterId(text: string): number {
-    const id = Number(new Map([...keyValues(text)]).get('meter'));
+    const word = new Map([...keyValues(text)]).get('meter') ?? '';
+    const id = VIRTUAL_METERS[word] ?? Number(word || Number.NaN);
     if (!Number.isInteger(id)) throw new InputError(`no meter number in "${text}"`);
     return id;
   }

@@ -77,6 +77,8 @@ export interface NestedStart {
   /** Nested resubmits and resubmits so far: the limits count on in the other bridge. */
   readonly depth: number;
   readonly resubmits: number;
+  /** The last label was popped: the headers below are not known yet. */
+  readonly wasMpls: boolean;
 }
 
 /** Output to a patch port: the peer bridge runs its table 0 at once (xlate:patch_port_output). */

@@ -3,7 +3,10 @@ import type { Classifier } from '../classify/classifier.js';
 import type { Action } from '../openflow/actions.js';
 import type { Rule } from '../openflow/rule.js';
 
-export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged';
+export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged' | 'dot1q-tunnel';
+
+/** other_config:priority-tags of a port: is a tag of VLAN 0 sent? (vswitch.xml) */
+export type PriorityTags = 'never' | 'if-nonzero' | 'always';
 
 /** A port of the bridge as the Port table of OVSDB describes it. LOCAL is a port too (trunk, no tag). */
 export interface PipelinePort {
@@ -15,6 +18,12 @@ export interface PipelinePort {
   readonly trunks: readonly number[] | null;
   /** null: access if `tag` is given, else trunk (ofproto-dpif.c:bundle_set). */
   readonly vlanMode: VlanMode | null;
+  /** dot1q-tunnel: customer VLANs let in and out; absent or empty: all. */
+  readonly cvlans?: readonly number[];
+  /** dot1q-tunnel: Ethernet type of the service tag; default 0x88a8. */
+  readonly qinqTpid?: number;
+  /** Default never. */
+  readonly priorityTags?: PriorityTags;
   /** Name of the patch port at the other end; null: an ordinary port. */
   readonly peer: string | null;
   readonly noFlood: boolean;

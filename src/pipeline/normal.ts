@@ -11,6 +11,7 @@ import { isVlanType } from './flowOps.js';
 const VID = 0x0fff;
 const PCP = 0xe000;
 const ETH_VLAN = 0x8100;
+const ETH_SERVICE_VLAN = 0x88a8;
 
 /** A packet that NORMAL takes in: the VLAN it is in, with the priority and type of the tag it came with. */
 export interface Admission {
@@ -40,6 +41,11 @@ function trunks(port: PipelinePort, vlan: number): boolean {
   return port.trunks === null || port.trunks.length === 0 || port.trunks.includes(vlan);
 }
 
+/** xbundle_allows_cvlan */
+function allowsCustomer(port: PipelinePort, vlan: number): boolean {
+  return port.cvlans === undefined || port.cvlans.length === 0 || port.cvlans.includes(vlan);
+}
+
 /** null: dropped, and nothing is learned. */
 export function admit(
   ports: ReadonlyMap<number, PipelinePort>,
@@ -61,12 +67,18 @@ export function admit(
   const mode = vlanModeOf(port);
   if (mode === 'access') {
     if (vid !== 0) return null;
+  } else if (mode === 'dot1q-tunnel') {
+    if (!allowsCustomer(port, vid)) return null;
   } else if ((mode === 'trunk' || vid !== 0) && !trunks(port, vid)) {
     return null;
   }
   // is_admissible
   if (!config.forwardBpdu && isReservedMac(effect.dstHigh, effect.dstLow)) return null;
   if (mode === 'access') return { vlan: tagOf(port), pcp, tpid: tpid || ETH_VLAN, tci1: 0, tpid1: 0, learns: true };
+  if (mode === 'dot1q-tunnel') {
+    const outer = { tci1: tagged ? effect.vlanTci : 0, tpid1: tpid };
+    return { vlan: tagOf(port), pcp: 0, tpid: port.qinqTpid ?? ETH_SERVICE_VLAN, ...outer, learns: true };
+  }
   if (mode !== 'trunk' && vid === 0) return { vlan: tagOf(port), pcp, tpid: tpid || ETH_VLAN, ...below, learns: true };
   return { vlan: vid, pcp, tpid, ...below, learns: true };
 }
@@ -74,6 +86,8 @@ export function admit(
 /** Does the flood of this packet's VLAN reach the port? xbundle_includes_vlan */
 export function carriesVlan(port: PipelinePort, admission: Admission): boolean {
   if (vlanModeOf(port) === 'access') return admission.vlan === tagOf(port) && (admission.tci1 & VID) === 0;
+  if (vlanModeOf(port) === 'dot1q-tunnel')
+    return admission.vlan === tagOf(port) && allowsCustomer(port, admission.tci1 & VID);
   return trunks(port, admission.vlan);
 }
 
@@ -91,24 +105,44 @@ export function outputEdit(effect: NormalEffect, admission: Admission, port: Pip
   return effect.edit === null ? ops : [...effect.edit, ...ops];
 }
 
-/** The VLAN words of the key that the output has (xvlan_output_translate, xvlan_put with priority-tags=never). */
+interface Tag {
+  readonly tci: number;
+  readonly tpid: number;
+}
+
+const NO_TAG: Tag = { tci: 0, tpid: 0 };
+
+/** The VLAN words of the key that the output has (output_normal, xvlan_output_translate, xvlan_put). */
 export function outputVlans(effect: NormalEffect, admission: Admission, port: PipelinePort): Int32Array {
-  const mode = vlanModeOf(port);
-  const below = { tci: admission.tci1, tpid: admission.tpid1 };
-  let tags = [{ tci: admission.vlan | admission.pcp, tpid: admission.tpid }, below];
-  if (mode === 'access') tags = [];
-  else if (mode === 'native-untagged' && admission.vlan === tagOf(port)) tags = [below];
+  const priorityTags = port.priorityTags ?? 'never';
+  const [top, below] = outputTags(admission, port);
+  const first = priorityTags === 'never' ? top : { ...top, tci: (top.tci & ~PCP) | (effect.vlanTci & PCP) };
   const flow = new Int32Array(K.vlan_tpid1 + 1);
   flow[K.vlan_tpid] = effect.vlanTpid;
   flow[K.vlan_tpid1] = effect.vlanTpid1;
-  tags.forEach((tag, i) => {
+  for (const [i, tag] of [first, below].entries()) {
     const tci = tag.tci & (VID | PCP);
     // VID 0 without priority: the tag is lost
-    if (tci === 0) return;
+    if (tci === 0 && (priorityTags !== 'always' || tag.tpid === 0)) continue;
     flow[K.vlan_tci + 2 * i] = tci | VLAN_CFI;
     flow[K.vlan_tpid + 2 * i] = tag.tpid || ETH_VLAN;
-  });
+  }
   return flow;
+}
+
+function outputTags(admission: Admission, port: PipelinePort): readonly [Tag, Tag] {
+  const top = { tci: admission.vlan | admission.pcp, tpid: admission.tpid };
+  const below = { tci: admission.tci1, tpid: admission.tpid1 };
+  switch (vlanModeOf(port)) {
+    case 'access':
+      return [NO_TAG, NO_TAG];
+    case 'native-untagged':
+      return admission.vlan === tagOf(port) ? [below, NO_TAG] : [top, below];
+    case 'dot1q-tunnel':
+      return [below, NO_TAG];
+    default:
+      return [top, below];
+  }
 }
 
 /** Reserved destinations, [high 16 bits, low 32 bits, mask of the low ones] (lib/packets.c:eth_addr_is_reserved). */

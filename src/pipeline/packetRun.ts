@@ -297,7 +297,8 @@ class PacketRun {
         key[K.pkt_mark] = nested.key[K.pkt_mark]!;
         key[K.packet_type] = nested.key[K.packet_type]!;
         key[K.in_port] = candidate.ofport;
-        const start = { ...ENTRY, depth: nested.depth + 1, resubmits: resubmits + 1 };
+        const { depth, wasMpls } = nested;
+        const start = { ...ENTRY, depth: depth + 1, resubmits: resubmits + 1, wasMpls };
         const inner: Plan[] = [];
         this.peerLookups = 0;
         this.translate(name, key, start, edit, inner, true, null);

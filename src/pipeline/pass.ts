@@ -36,9 +36,11 @@ export interface PassStart {
   readonly resubmits: number;
   /** Answers to give instead of the classifier's, by position in `lookups`: the other outcome of an ambiguous lookup. */
   readonly forced: ReadonlyMap<number, number> | null;
+  /** Through a patch port after the last label was popped: nothing is looked up before the packet is parsed again. */
+  readonly wasMpls: boolean;
 }
 
-export const ENTRY: PassStart = { table: 0, frozen: null, depth: 0, resubmits: 0, forced: null };
+export const ENTRY: PassStart = { table: 0, frozen: null, depth: 0, resubmits: 0, forced: null, wasMpls: false };
 
 /** Runs one pass. `key` is not changed. */
 export function runPass(env: PipelineEnv, key: Int32Array, version: number, start: PassStart = ENTRY): Pass {
@@ -97,6 +99,8 @@ class Translation {
     const frozen = this.start.frozen?.steps ?? [];
     if (frozen.length > 0) {
       this.runSteps(frozen, true);
+    } else if (this.start.wasMpls) {
+      this.triggerFreeze();
     } else {
       this.rule = this.lookup(this.table, this.packet.flow[K.in_port]!);
       this.runSteps(this.stepsOfRule(this.rule), true);
@@ -421,6 +425,7 @@ class Translation {
       lookups: this.lookups.length,
       depth: this.depth,
       resubmits: this.resubmits,
+      wasMpls: this.packet.wasMpls,
     };
   }
 
@@ -656,7 +661,7 @@ class Translation {
     this.emit({
       kind: 'recirc',
       key,
-      reparse,
+      reparse: reparse || this.start.wasMpls,
       frozen: {
         stack: [...this.packet.stack],
         steps: this.frozenSteps,
