@@ -1,24 +1,12 @@
 /** Entry of a benchmark process: the task as JSON on the command line, the measure as JSON on standard output. */
 import { DefectError, InputError, UsageError } from '../util/errors.js';
-import type { BenchMeasure, BenchTask } from './benchTask.js';
-
-async function run(task: BenchTask): Promise<BenchMeasure> {
-  switch (task.task) {
-    case 'filters':
-      return (await import('./benchFilters.js')).measureFilters(task);
-    case 'tables':
-      return (await import('./benchTables.js')).measureTables(task);
-    case 'scan':
-      return (await import('./benchPackets.js')).measureScan(task);
-    case 'replay':
-      return (await import('./benchPackets.js')).measureReplay(task);
-  }
-}
+import { measure } from './benchMeasure.js';
+import type { BenchTask } from './benchTask.js';
 
 const text = process.argv[2];
 if (text === undefined) throw new DefectError('a benchmark process without a task');
 try {
-  process.stdout.write(JSON.stringify({ measure: await run(JSON.parse(text) as BenchTask) }));
+  process.stdout.write(JSON.stringify({ measure: await measure(JSON.parse(text) as BenchTask) }));
 } catch (error) {
   // Errors do not survive JSON: what a user must see is sent as its parts.
   if (error instanceof InputError)
