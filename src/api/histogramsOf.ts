@@ -1,13 +1,18 @@
 /** The modelled histograms: from trace times, by the rules of the report (README "Histograms"). */
-import type { ReplayEngine } from '../replay/engine.js';
+import type { ShardResult } from '../replay/records.js';
 import type { Restart } from '../replay/restart.js';
 import type { ModelledHistograms } from '../report/histograms.js';
 
-export function recordHistograms(histograms: ModelledHistograms, engine: ReplayEngine, restart: Restart): void {
-  const { stepNs } = restart;
-  for (const { flows } of engine.walker.connections) {
+export function recordHistograms(
+  histograms: ModelledHistograms,
+  { told, flowCount }: ShardResult,
+  { stepNs }: Restart,
+): void {
+  let quiet = flowCount;
+  for (const { flows } of told) {
     for (const flow of flows) {
       if (flow === null) continue;
+      quiet--;
       let outageNs = 0;
       let lost = 0;
       for (const window of flow.closed) {
@@ -26,5 +31,10 @@ export function recordHistograms(histograms: ModelledHistograms, engine: ReplayE
       histograms.record('outageNs', outageNs);
       histograms.record('lostPackets', lost);
     }
+  }
+  // Percentiles of outage count flows without loss too, else the median describes only victims.
+  if (quiet > 0) {
+    histograms.record('outageNs', 0, quiet);
+    histograms.record('lostPackets', 0, quiet);
   }
 }

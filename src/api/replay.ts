@@ -1,15 +1,20 @@
 /** `replay`: captures, tables and the record of a restart in; every drop window with its cause out. */
+import { availableParallelism } from 'node:os';
 import { FRAME_REASONS } from '../capture/direction.js';
 import { MergedCapture } from '../capture/merge.js';
 import { captureProblem } from '../capture/open.js';
 import type { Classifier } from '../classify/classifier.js';
-import { formatEntry } from '../conntrack/text.js';
+import { CompiledClassifier } from '../classify/compiled.js';
+import { Tracker } from '../conntrack/tracker.js';
 import type { ParsedDump } from '../openflow/dumpText.js';
 import { Scan } from '../packet/scan.js';
-import { ReplayEngine } from '../replay/engine.js';
+import { Coordinator, type ToldPacket } from '../replay/coordinator.js';
+import { LocalShard } from '../replay/localShard.js';
+import { MacPass } from '../replay/macPass.js';
 import { classMask } from '../replay/packetClasses.js';
-import { planRestart, type Restart } from '../replay/restart.js';
-import { TraceReplay } from '../replay/trace.js';
+import type { ShardResult } from '../replay/records.js';
+import { type Restart, VersionCursor } from '../replay/restart.js';
+import { makeEnv, type ReplaySetup, setupRestart } from '../replay/setup.js';
 import { digest } from '../report/digest.js';
 import type { Naming } from '../report/fromReplay.js';
 import { type Described, ReplayDescriber, ruleCount } from '../report/fromReplay.js';
@@ -24,15 +29,13 @@ import { TOOL } from '../util/version.js';
 import { frameJudge, type NamedCapture, openCaptures } from './captures.js';
 import { recordHistograms } from './histogramsOf.js';
 import { makeNaming } from './naming.js';
-import { makeEnv, makeTracker, readEntries, readTimeline } from './replayInputs.js';
-import type { FinalConntrack, ReplayOptions, ReplayOutcome } from './replayOptions.js';
+import { readEntries, readTimeline, trackerOptions } from './replayInputs.js';
+import type { ReplayOptions, ReplayOutcome } from './replayOptions.js';
 import { reportedOptions, stepLines } from './reported.js';
 import { InputReader, readBridge, readDump, readRestart } from './restartInputs.js';
 import { VerdictLines } from './verdictLines.js';
 
 const DAY_NS = 86_400_000_000_000n;
-/** Verdict lines are handed over in pieces of about this size. */
-const PIECE_CHARS = 1 << 20;
 
 /** What several replays of one restart need not do anew: its dump and steps, the tables of all versions, what was compiled of them. */
 export interface SharedTables {
@@ -56,26 +59,32 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
     const span = { first: startUnixNs, last: startUnixNs + DAY_NS };
     const schedule = shared?.schedule ?? (await readRestart(reader, options, bridge, before.rules, span));
     const timeline = shared?.timeline ?? readTimeline(reader, options, bridge, before.rules, schedule);
-    const restart = planRestart(timeline, (unixNs) => Number(unixNs - startUnixNs), options.judge ?? 'auto');
-    const made = makeEnv(timeline, bridge, options.bridge ?? 'br-int');
-    const env = shared === undefined ? made : { ...made, classifier: shared.classifier };
-    const tracker = makeTracker(options);
+    const classifier = shared?.classifier ?? new CompiledClassifier(timeline);
+    const tracker = new Tracker(options.conntrack ?? 'linux', trackerOptions(options));
     const entries = readEntries(reader, options.conntrackBefore, tracker);
-    const engine = new ReplayEngine(restart, env, tracker, {
-      reuse: options.reuse ?? true,
-      resolveAll: options.onVerdicts !== undefined,
+    const setup: ReplaySetup = {
+      timeline,
+      startUnixNs,
+      judge: options.judge ?? 'auto',
+      bridge: options.bridge ?? 'br-int',
+      ports: bridge.ports,
+      conntrack: options.conntrack ?? 'linux',
+      tracker: trackerOptions(options),
+      entries: entries === null ? null : { name: entries.name, text: entries.text },
       midstream: options.midstream ?? 'strict',
-      entries: entries?.entries ?? [],
-    });
+      reuse: options.reuse ?? true,
+      tellAll: options.onVerdicts !== undefined,
+      allFlows: options.allFlows ?? false,
+      finalEntries: options.entries === true,
+    };
     const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
     const judge = frameJudge(captures, { ...options, bridge, portOf, timeline });
     const scan = new Scan(capture, judge, {
       usedBits: classMask(timeline),
       verifyChecksums: options.verifyChecksums ?? false,
     });
-    const interrupted = await runTrace(options, scan, engine, timeline, startUnixNs);
+    const { found, interrupted } = await runTrace(options, scan, setup, classifier);
     const errors = captureErrors(capture);
-    engine.finish();
     const warnings = [
       ...before.warnings,
       ...schedule.warnings,
@@ -83,57 +92,58 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       ...(entries?.warnings ?? []),
       ...captureWarnings(capture),
     ];
-    return await describe({
-      errors,
-      options,
-      reader,
-      captures,
-      capture,
-      scan,
-      engine,
-      schedule,
-      timeline,
-      restart,
-      startUnixNs,
-      warnings,
-      interrupted,
-    });
+    return await describe({ errors, options, reader, captures, scan, found, schedule, setup, warnings, interrupted });
   } finally {
     // After an abort a read may still be waiting, and closing would wait for it.
     if (options.signal?.aborted !== true) await capture.close();
   }
 }
 
-/** True: interrupted before the end. */
+/** `interrupted`: aborted before the end; what was found until then counts. */
 async function runTrace(
   options: ReplayOptions,
   scan: Scan,
-  engine: ReplayEngine,
-  timeline: Timeline,
-  startUnixNs: bigint,
-): Promise<boolean> {
-  const trace = new TraceReplay(engine, scan.variants);
-  const lines =
-    options.onVerdicts === undefined ? null : new VerdictLines(makeNaming(timeline, scan.groups, startUnixNs));
-  let text = '';
-  for await (const chunk of scan.chunks()) {
-    trace.take(
-      chunk,
-      lines === null
-        ? null
-        : (verdict, judgement, table, row) => {
-            text += lines.lines(verdict, judgement, table, row);
-          },
-    );
-    if (text.length > PIECE_CHARS) {
-      await options.onVerdicts?.(text);
-      text = '';
+  setup: ReplaySetup,
+  classifier: Classifier,
+): Promise<{ found: ShardResult; interrupted: boolean }> {
+  const workers = options.workers ?? availableParallelism();
+  const { timeline, startUnixNs, bridge, ports } = setup;
+  const restart = setupRestart(setup);
+  const cursor = new VersionCursor(restart);
+  const macs = new MacPass(makeEnv(timeline, ports, bridge, classifier));
+  const lines = new VerdictLines(makeNaming(timeline, scan.groups, startUnixNs));
+  const { onVerdicts } = options;
+  const chunks = scan.chunks(false);
+  // A trace of one chunk is done before threads have started.
+  let chunk = await chunks.next();
+  let ahead = chunk.done === true ? chunk : await chunks.next();
+  // Threads cost start-up time that a small trace does not need.
+  const pool =
+    workers > 1 && ahead.done !== true
+      ? new (await import('../replay/pool.js')).ShardPool(setup, workers, () => scan.variants.parts)
+      : null;
+  const coordinator = new Coordinator(pool?.shards ?? [new LocalShard(setup, scan.variants, 0, 1, classifier)], macs);
+  try {
+    while (chunk.done !== true) {
+      const table = chunk.value;
+      let text = '';
+      const onTold = (packet: ToldPacket): void => {
+        text += lines.lines(packet, cursor.moveTo(table.columns.tsNs[packet.row]!), table);
+      };
+      const [next] = await Promise.all([
+        ahead.done === true ? ahead : chunks.next(),
+        coordinator.take(table, onVerdicts === undefined ? null : onTold),
+      ]);
+      if (text !== '') await onVerdicts?.(text);
+      options.onProgress?.({ what: 'packets', done: scan.frames, total: null });
+      if (options.signal?.aborted === true) return { found: await coordinator.finish(), interrupted: true };
+      chunk = ahead;
+      ahead = next;
     }
-    options.onProgress?.({ what: 'packets', done: scan.frames, total: null });
-    if (options.signal?.aborted === true) return true;
+    return { found: await coordinator.finish(), interrupted: false };
+  } finally {
+    await pool?.close();
   }
-  if (text !== '') await options.onVerdicts?.(text);
-  return false;
 }
 
 /** Captures that broke off: what was read of them counts. One of which nothing could be read ends the run. */
@@ -165,31 +175,29 @@ interface Done {
   readonly options: ReplayOptions;
   readonly reader: InputReader;
   readonly captures: readonly NamedCapture[];
-  readonly capture: MergedCapture;
   readonly scan: Scan;
-  readonly engine: ReplayEngine;
+  readonly found: ShardResult;
   readonly schedule: Schedule;
-  readonly timeline: Timeline;
-  readonly restart: Restart;
-  readonly startUnixNs: bigint;
+  readonly setup: ReplaySetup;
   readonly warnings: readonly string[];
   readonly interrupted: boolean;
 }
 
 async function describe(done: Done): Promise<ReplayOutcome> {
-  const { options, scan, engine, schedule, timeline, restart, startUnixNs } = done;
-  const naming = makeNaming(timeline, scan.groups, startUnixNs);
+  const { options, scan, found, schedule, setup } = done;
+  const restart = setupRestart(setup);
+  const naming = makeNaming(setup.timeline, scan.groups, setup.startUnixNs);
   const describer = new ReplayDescriber(naming, restart, schedule.fidelity === 'dumps');
-  const described = describer.describe(engine.walker.connections, options.allFlows ?? false);
+  const described = describer.describe(found, setup.allFlows);
   const histograms = new ModelledHistograms();
-  recordHistograms(histograms, engine, restart);
-  const midstream = midstreamOf(engine, naming);
+  recordHistograms(histograms, found, restart);
+  const midstream = setup.midstream === 'strict' ? null : midstreamOf(found, naming);
   const result: ReplayResult = {
     schemaVersion: SCHEMA_VERSION,
     tool: TOOL,
     options: reportedOptions(options),
     inputs: [...done.reader.records, ...(await Promise.all(done.captures.map(({ source }) => source.record())))],
-    summary: summaryOf(done, described),
+    summary: summaryOf(done, described, restart),
     steps: stepsOf(done),
     windows: described.windows,
     culprits: described.culprits,
@@ -203,21 +211,17 @@ async function describe(done: Done): Promise<ReplayOutcome> {
     result: { ...result, digest: digest(result) },
     histograms: histograms.encode(),
     errors: done.errors,
-    ...(options.entries === true ? { conntrack: finalConntrack(engine) } : {}),
+    ...(found.entries === null
+      ? {}
+      : { conntrack: { entries: found.entries, deleted: Object.fromEntries(found.deleted) } }),
   };
 }
 
 type MidstreamReport = NonNullable<ReplayResult['midstream']>;
 
-/** Connections first seen in their middle; null: left to the tracker. */
-function midstreamOf(engine: ReplayEngine, naming: Naming): MidstreamReport | null {
-  const { midstream } = engine;
-  if (midstream === null) return null;
-  const groups = engine.groupStates();
-  const guessed = [...midstream.guessed].map((number) =>
-    naming.endpoints(number, groups[number]?.midstream?.originator ?? 0),
-  );
-  return { taken: midstream.taken, guessed };
+/** Connections first seen in their middle. */
+function midstreamOf({ midstream: { taken, guessed } }: ShardResult, naming: Naming): MidstreamReport {
+  return { taken, guessed: guessed.map(({ group, originator }) => naming.endpoints(group, originator)) };
 }
 
 function guesses(midstream: MidstreamReport | null): string[] {
@@ -229,12 +233,11 @@ function guesses(midstream: MidstreamReport | null): string[] {
   ];
 }
 
-function finalConntrack(engine: ReplayEngine): FinalConntrack {
-  const entries = engine.finalEntries().map((entry) => formatEntry(entry));
-  return { entries: entries.sort(), deleted: Object.fromEntries(engine.walker.deletedByStep) };
-}
-
-function summaryOf({ scan, engine, schedule, restart, timeline }: Done, described: Described): ReplayResult['summary'] {
+function summaryOf(
+  { scan, found, schedule, setup: { timeline } }: Done,
+  described: Described,
+  restart: Restart,
+): ReplayResult['summary'] {
   const notReplayed: Record<string, number> = {};
   FRAME_REASONS.forEach((reason, i) => {
     const count = scan.otherCounts[i]!;
@@ -245,7 +248,7 @@ function summaryOf({ scan, engine, schedule, restart, timeline }: Done, describe
   return {
     packets: { replayed: scan.packets, notReplayed },
     ...described.counts,
-    flooded: engine.windows.floodedCount,
+    flooded: found.floodedCount,
     restart:
       first === undefined || last === undefined
         ? null
@@ -260,7 +263,7 @@ function summaryOf({ scan, engine, schedule, restart, timeline }: Done, describe
   };
 }
 
-function stepsOf({ timeline, engine }: Done): ReplayResult['steps'] {
+function stepsOf({ found, setup: { timeline } }: Done): ReplayResult['steps'] {
   const { steps } = timeline;
   return {
     count: steps.length,
@@ -268,6 +271,6 @@ function stepsOf({ timeline, engine }: Done): ReplayResult['steps'] {
     last: steps.length === 0 ? null : formatUnixNs(steps.at(-1)!.t.latest),
     bundles: steps.filter((step) => step.kind === 'tables' && step.bundle).length,
     rules: { before: ruleCount(timeline, 0), after: ruleCount(timeline, 'last') },
-    list: stepLines(steps, engine.walker.deletedByStep),
+    list: stepLines(steps, new Map(found.deleted)),
   };
 }

@@ -1,12 +1,9 @@
 /** What `replay` and `trace` make of their inputs before the first packet: versions of the tables, pipeline, tracker. */
-import type { BridgePort } from '../capture/ports.js';
-import { CompiledClassifier } from '../classify/compiled.js';
-import { type ParsedEntries, parseEntries } from '../conntrack/parseEntries.js';
-import { Tracker } from '../conntrack/tracker.js';
-import { K, PORT } from '../fields/key.js';
+import { parseEntries } from '../conntrack/parseEntries.js';
+import type { Tracker, TrackerOptions } from '../conntrack/tracker.js';
+import { K } from '../fields/key.js';
 import { type Match, maskOfWord } from '../openflow/match.js';
 import type { Rule } from '../openflow/rule.js';
-import { DEFAULT_BRIDGE_CONFIG, type PipelineEnv, type PipelinePort, type VlanMode } from '../pipeline/env.js';
 import type { DumpEntry } from '../timeline/dumpChanges.js';
 import { buildTimeline } from '../timeline/flowTables.js';
 import type { Schedule } from '../timeline/schedule.js';
@@ -31,34 +28,8 @@ export function readTimeline(
   return buildTimeline(before, schedule.steps, { cookieDumps });
 }
 
-export function makeEnv(timeline: Timeline, bridge: Bridge, name: string): PipelineEnv {
-  const ports = new Map(bridge.ports.map((port) => [port.ofport, pipelinePort(port)]));
-  // Every bridge has its own internal port, a trunk of all VLANs, listed or not.
-  if (!ports.has(PORT.LOCAL)) ports.set(PORT.LOCAL, pipelinePort({ name, ofport: PORT.LOCAL }));
-  return {
-    bridge: name,
-    classifier: new CompiledClassifier(timeline),
-    ruleAt: (index) => timeline.rules[index]!.rule,
-    ports,
-    groups: new Map(),
-    config: DEFAULT_BRIDGE_CONFIG,
-  };
-}
-
-function pipelinePort(port: BridgePort): PipelinePort {
-  return {
-    name: port.name,
-    ofport: port.ofport,
-    tag: port.tag ?? null,
-    trunks: port.trunks ?? null,
-    vlanMode: (port.vlanMode as VlanMode | undefined) ?? null,
-    peer: port.peer ?? null,
-    noFlood: false,
-    noForward: false,
-  };
-}
-
-export function makeTracker(options: ReplayOptions): Tracker {
+/** Settings of the tracker. UsageError for a sysctl without a number. */
+export function trackerOptions(options: ReplayOptions): TrackerOptions {
   const sysctls: Record<string, number> = {};
   for (const text of options.sysctl ?? []) {
     const at = text.indexOf('=');
@@ -68,18 +39,23 @@ export function makeTracker(options: ReplayOptions): Tracker {
     }
     sysctls[text.slice(0, at).trim()] = value;
   }
-  return new Tracker(options.conntrack ?? 'linux', {
+  return {
     sysctls,
     ...(options.conntrackMax === undefined ? {} : { maxEntries: options.conntrackMax }),
     verifyChecksums: options.verifyChecksums ?? false,
-  });
+  };
 }
 
 /** `--conntrack-before`: entries at the start of the trace. */
-export function readEntries(reader: InputReader, path: string | undefined, tracker: Tracker): ParsedEntries | null {
+export function readEntries(
+  reader: InputReader,
+  path: string | undefined,
+  tracker: Tracker,
+): { name: string; text: string; warnings: readonly string[] } | null {
   if (path === undefined) return null;
   const file = reader.read(path);
-  return parseEntries(textOf(file), file.name, tracker, 0);
+  const text = textOf(file);
+  return { name: file.name, text, warnings: parseEntries(text, file.name, tracker, 0).warnings };
 }
 
 /** Stations that rules name: an exact in_port with an exact source address. */

@@ -1,10 +1,9 @@
 /** `--verdicts`: one NDJSON line per replayed packet, in order; a rule is introduced by a line of its own before its first use. */
 import { CS_DNAT, CS_EST, CS_INV, CS_NEW, CS_REL, CS_RPL, CS_SNAT, CS_TRK } from '../fields/key.js';
 import type { PacketTable } from '../packet/columns.js';
+import type { ToldPacket } from '../replay/coordinator.js';
 import type { ResolvedTreatment } from '../replay/macPass.js';
 import { ACTUAL, AFTER, BEFORE } from '../replay/restart.js';
-import type { PacketVerdict } from '../replay/walk.js';
-import type { PacketJudgement } from '../replay/windows.js';
 import type { Naming } from '../report/fromReplay.js';
 import { formatUnixNs, NEVER } from '../util/units.js';
 
@@ -34,29 +33,28 @@ export class VerdictLines {
     this.naming = naming;
   }
 
-  /** Lines with their ends. */
-  lines(verdict: PacketVerdict, judgement: PacketJudgement, chunk: PacketTable, row: number): string {
-    const actual = verdict.results[ACTUAL];
+  /** Lines with their ends. `version`: of `actual`. */
+  lines({ row, number, results, treatments, kind, window }: ToldPacket, version: number, chunk: PacketTable): string {
+    const actual = results[ACTUAL];
     let text = '';
     for (const { rule } of actual.lookups) text += this.introduce(rule);
     const { columns } = chunk;
-    const treatments = judgement.treatments as readonly ResolvedTreatment[];
-    const mine = treatments[ACTUAL]!;
+    const mine = treatments[ACTUAL];
     const line = {
-      n: verdict.number,
+      n: number,
       file: columns.file[row]!,
       frame: columns.frame[row]!,
-      t: formatUnixNs(this.naming.startUnixNs + BigInt(verdict.tNs)),
-      in: verdict.inPort,
+      t: formatUnixNs(this.naming.startUnixNs + BigInt(columns.tsNs[row]!)),
+      in: columns.inPort[row]!,
       outcome: mine.outcome,
       out: mine.ports,
       ct: actual.seen.map(({ zone, state, mark }) => ({ zone, state: ctStateText(state), mark: mark >>> 0 })),
       rules: actual.lookups.map(({ table, rule }) => [table, rule < 0 ? null : rule]),
-      version: verdict.version,
-      ...worldOf('before', treatments[BEFORE]!, mine),
-      ...worldOf('after', treatments[AFTER]!, mine),
-      ...(judgement.kind === null ? {} : { kind: judgement.kind }),
-      ...(judgement.window === null ? {} : { window: judgement.window }),
+      version,
+      ...worldOf('before', treatments[BEFORE], mine),
+      ...worldOf('after', treatments[AFTER], mine),
+      ...(kind === null ? {} : { kind }),
+      ...(window === null ? {} : { window }),
     };
     return `${text}${JSON.stringify(line)}\n`;
   }

@@ -15,7 +15,7 @@ import { ACTUAL, type Restart, VersionCursor } from './restart.js';
 import { Theatre } from './scene.js';
 import { StartEntries } from './startEntries.js';
 import { GroupState, type PacketVerdict, Walker, type WalkPacket } from './walk.js';
-import { type PacketJudgement, WindowPass } from './windows.js';
+import { isAlike, type PacketJudgement, WindowPass } from './windows.js';
 import { WorldRunner } from './worldRun.js';
 
 export interface EngineOptions {
@@ -35,6 +35,7 @@ export class ReplayEngine {
   readonly macs: MacPass;
   readonly walker: Walker;
   readonly windows: WindowPass;
+  private readonly resolveAll: boolean;
   readonly midstream: Midstream | null;
   private readonly entries: StartEntries;
   private readonly theatre: Theatre;
@@ -44,8 +45,6 @@ export class ReplayEngine {
   private readonly unseen = new GroupState(-1);
   /** Time of the latest packet. */
   private lastNs = 0;
-  /** Of the packet taken last. */
-  verdict: PacketVerdict | null = null;
 
   constructor(restart: Restart, env: PipelineEnv, tracker: Tracker, options: EngineOptions) {
     this.restart = restart;
@@ -56,14 +55,13 @@ export class ReplayEngine {
     this.midstream = options.midstream === 'established' ? new Midstream(runner) : null;
     this.entries = new StartEntries(options.entries);
     this.walker = new Walker(restart, runner, { keepEnds: restart.judgeBefore, midstream: this.midstream });
-    this.windows = new WindowPass(restart, this.theatre, this.macs, options.resolveAll);
+    this.resolveAll = options.resolveAll;
+    this.windows = new WindowPass(restart, this.theatre);
     this.cursor = new VersionCursor(restart);
   }
 
-  /**
-   * Called per packet, in replay order; fills in `version` and `tuplePart` of it. What is returned is filled anew for the next.
-   */
-  take(packet: WalkPacket): PacketJudgement {
+  /** Called per packet, in replay order; fills in its `version` and `tuplePart`. The verdict is filled anew for the next. */
+  walk(packet: WalkPacket): PacketVerdict {
     this.lastNs = packet.tNs;
     let group = this.groups[packet.group];
     if (group === undefined) {
@@ -73,8 +71,19 @@ export class ReplayEngine {
     }
     packet.version = this.cursor.moveTo(packet.tNs);
     packet.tuplePart = tuplePart(packet.key, packet.info);
-    this.verdict = this.walker.walk(group, packet);
-    return this.windows.take(this.verdict);
+    return this.walker.walk(group, packet);
+  }
+
+  /** Walks and judges at once, for callers that take all packets of the trace in order. */
+  take(packet: WalkPacket): { verdict: PacketVerdict; judgement: PacketJudgement } {
+    const verdict = this.walk(packet);
+    const { results } = verdict;
+    const isDone = this.windows.pass(verdict);
+    const treatments = this.macs.take(verdict.tNs, results, this.resolveAll || !isAlike(results));
+    return {
+      verdict,
+      judgement: isDone ? { treatments, kind: null, window: null } : this.windows.take(verdict, treatments),
+    };
   }
 
   /** The trace is over: steps that are left act on the entries, open windows stay open, flows are asked how they ended. */

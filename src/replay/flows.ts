@@ -70,6 +70,8 @@ export class Flow {
   /** Its last packet was treated differently in some world (NORMAL not resolved). */
   isSuspect = false;
   lastGood: number | null = null;
+  /** Packets of it that wait to be judged. */
+  waiting = 0;
   open: OpenWindow | null = null;
   closed: readonly ClosedWindow[] = NO_WINDOWS;
   policy: PolicyFlow | null = null;

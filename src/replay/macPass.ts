@@ -8,8 +8,8 @@ import { MacTable } from '../pipeline/mac.js';
 import type { Admission } from '../pipeline/normal.js';
 import { NS_PER_S } from '../util/units.js';
 import type { Treatment } from './judge.js';
-import { isJudged, type Outcome, type PacketResult } from './packetResult.js';
-import { ACTUAL, AFTER, BEFORE, type World } from './restart.js';
+import { isJudged, type Outcome, type PacketResult, type PacketResults } from './packetResult.js';
+import { ACTUAL, AFTER, BEFORE, WORLDS, type World } from './restart.js';
 
 /** A treatment with what the verdict line says of it. */
 export interface ResolvedTreatment extends Treatment {
@@ -17,7 +17,8 @@ export interface ResolvedTreatment extends Treatment {
   readonly floods: readonly { readonly effect: NormalEffect; readonly admission: Admission }[];
 }
 
-const NOTHING: [] = [];
+/** Per world. */
+export type Treatments = readonly [ResolvedTreatment, ResolvedTreatment, ResolvedTreatment];
 
 export class MacPass {
   /** One object while all worlds learn alike. */
@@ -33,28 +34,31 @@ export class MacPass {
   }
 
   /**
-   * Takes one packet: learns in every world, and resolves the outputs of those in `wanted` (the others are undefined).
+   * Takes one packet: learns in every world, and resolves the outputs in all of them if they are asked for.
    * Must be called for every packet that reached NORMAL in any world, in replay order.
    */
-  take(tNs: number, results: readonly PacketResult[], wanted: readonly boolean[]): (ResolvedTreatment | undefined)[] {
-    const [actual, before, after] = results as [PacketResult, PacketResult, PacketResult];
-    if (!wanted[ACTUAL] && actual.learns.length === 0 && before.learns.length === 0 && after.learns.length === 0) {
-      return NOTHING;
-    }
+  take(tNs: number, results: PacketResults, isWanted: boolean): Treatments | null {
+    const [actual, before, after] = results;
     const seconds = Math.floor(tNs / NS_PER_S);
-    if (!wanted[ACTUAL] && !this.isSplit && actual === before && actual === after) return this.learn(actual, seconds);
-    if (!this.isSplit && !sameLearning(results)) this.split();
-    const treatments: (ResolvedTreatment | undefined)[] = [];
-    const worlds: readonly World[] = this.isSplit ? [ACTUAL, BEFORE, AFTER] : [ACTUAL];
-    for (const world of worlds) {
-      treatments[world] = this.takeIn(world, seconds, results[world]!, wanted[world]!);
+    if (!isWanted && !this.isSplit && actual === before && actual === after) {
+      this.learn(actual, seconds);
+      return null;
     }
-    if (!this.isSplit) this.resolveOthers(seconds, results, wanted, treatments);
-    return treatments;
+    if (!this.isSplit && !sameLearning(results)) this.split();
+    if (!isWanted) {
+      const worlds: readonly World[] = this.isSplit ? WORLDS : [ACTUAL];
+      for (const world of worlds) this.teach(world, seconds, results[world]);
+      return null;
+    }
+    const first = this.resolve(ACTUAL, seconds, actual);
+    // One table for all: what the same result teaches again changes nothing within the packet.
+    const of = (world: World, result: PacketResult): ResolvedTreatment =>
+      !this.isSplit && result === actual ? first : this.resolve(world, seconds, result);
+    return [first, of(BEFORE, before), of(AFTER, after)];
   }
 
   /** The usual packet: same way in all worlds. What it taught a moment ago it need not teach again. */
-  private learn({ learns }: PacketResult, seconds: number): [] {
+  private learn({ learns }: PacketResult, seconds: number): void {
     for (let i = 0; i < learns.length; i++) {
       const effect = learns[i]!;
       if (this.taught === effect && this.taughtSeconds === seconds) continue;
@@ -62,7 +66,6 @@ export class MacPass {
       this.taught = effect;
       this.taughtSeconds = seconds;
     }
-    return NOTHING;
   }
 
   private get isSplit(): boolean {
@@ -73,21 +76,20 @@ export class MacPass {
     this.tables = [this.tables[ACTUAL], this.tables[ACTUAL].clone(), this.tables[ACTUAL].clone()];
   }
 
-  private takeIn(world: World, seconds: number, result: PacketResult, wanted: boolean): ResolvedTreatment | undefined {
+  private teach(world: World, seconds: number, { learns }: PacketResult): void {
+    this.taught = null;
+    for (const effect of learns) this.tables[world].learn(effect, seconds);
+  }
+
+  private resolve(world: World, seconds: number, result: PacketResult): ResolvedTreatment {
     const table = this.tables[world];
     this.taught = null;
-    if (!wanted) {
-      for (const effect of result.learns) table.learn(effect, seconds);
-      return undefined;
-    }
-    const admissions = new Map<NormalEffect, Admission>();
     const ports = [...result.ports];
     let floodVlan = -1;
     const floods: { effect: NormalEffect; admission: Admission }[] = [];
     for (const effect of result.learns) {
       const admission = table.learn(effect, seconds);
       if (admission === null) continue;
-      admissions.set(effect, admission);
       if (!result.normals.includes(effect)) continue;
       for (const port of table.outputs(effect, admission, seconds)) ports.push(port.ofport);
       if (!table.knows(effect, admission)) {
@@ -96,20 +98,6 @@ export class MacPass {
       }
     }
     return finish(result, ports, floodVlan, floods);
-  }
-
-  /** Worlds that learned alike but put out otherwise (a packet with equal NORMALs and other outputs beside them). */
-  private resolveOthers(
-    seconds: number,
-    results: readonly PacketResult[],
-    wanted: readonly boolean[],
-    treatments: (ResolvedTreatment | undefined)[],
-  ): void {
-    for (const world of [BEFORE, AFTER] as const) {
-      if (!wanted[world]) continue;
-      const same = results[world] === results[ACTUAL] ? treatments[ACTUAL] : undefined;
-      treatments[world] = same ?? this.takeIn(world, seconds, results[world]!, true);
-    }
   }
 
   /** Learned addresses of a world as `ovs-appctl fdb/show` lists them. */
@@ -130,8 +118,8 @@ function finish(
   return { ports, symbol: result.symbol, floodVlan, vlan: -1, judged: isJudged(outcome), outcome, floods };
 }
 
-function sameLearning(results: readonly PacketResult[]): boolean {
-  const first = results[ACTUAL]!;
+function sameLearning(results: PacketResults): boolean {
+  const first = results[ACTUAL];
   for (const other of results) if (other !== first && !sameEffects(first.learns, other.learns)) return false;
   return true;
 }

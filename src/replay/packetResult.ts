@@ -47,6 +47,9 @@ export interface PacketResult {
   readonly to: number;
 }
 
+/** Per world; the same object where the ways were the same. */
+export type PacketResults = readonly [PacketResult, PacketResult, PacketResult];
+
 export const NO_RESULT: PacketResult = {
   ports: [],
   outputs: [],

@@ -5,7 +5,7 @@
 import { findCause, findHeal, type IsBad } from './cause.js';
 import type { ClosedWindow, Flow, OpenWindow, PolicyFlow } from './flows.js';
 import { ALIKE_NO, alike, type Judgement, judge, type Treatment, type WindowKind } from './judge.js';
-import type { MacPass, ResolvedTreatment } from './macPass.js';
+import type { ResolvedTreatment, Treatments } from './macPass.js';
 import { hasOutput, isJudged, type PacketResult } from './packetResult.js';
 import { ACTUAL, AFTER, BEFORE, type Restart, rightWorld, tablesDone } from './restart.js';
 import type { Theatre } from './scene.js';
@@ -13,59 +13,58 @@ import type { PacketVerdict } from './walk.js';
 
 /** What is said of a packet. */
 export interface PacketJudgement {
-  readonly treatments: readonly (ResolvedTreatment | undefined)[];
+  readonly treatments: Treatments | null;
   readonly kind: Judgement['kind'];
   /** Number of the window's first packet; null: in none. */
   readonly window: number | null;
 }
 
 /** Of packets treated alike in all worlds, when nobody asks for their outputs. */
-const UNREMARKABLE: PacketJudgement = { treatments: [], kind: null, window: null };
-
-const ALL = [true, true, true];
-const NONE = [false, false, false];
+const UNREMARKABLE: PacketJudgement = { treatments: null, kind: null, window: null };
 
 export class WindowPass {
   private readonly restart: Restart;
   private readonly theatre: Theatre;
-  private readonly macs: MacPass;
-  private readonly resolveAll: boolean;
   /** Packets alike only by a flood. */
   floodedCount = 0;
 
-  constructor(restart: Restart, theatre: Theatre, macs: MacPass, resolveAll: boolean) {
+  constructor(restart: Restart, theatre: Theatre) {
     this.restart = restart;
     this.theatre = theatre;
-    this.macs = macs;
-    this.resolveAll = resolveAll;
   }
 
-  /** Takes the packets of all groups in replay order. */
-  take(verdict: PacketVerdict): PacketJudgement {
-    const { results, flow } = verdict;
-    const [actual, before, after] = results;
-    const isSame = actual.symbol === before.symbol && actual.symbol === after.symbol;
-    const treatments = this.macs.take(verdict.tNs, results, this.resolveAll || !isSame ? ALL : NONE);
+  /**
+   * Called per packet, when it has been walked: a packet treated alike in all worlds, of a flow without an open window, needs no
+   * judging. True: it is done with.
+   */
+  pass(verdict: PacketVerdict): boolean {
     this.noteExposure(verdict);
-    if (!isJudged(actual.outcome) || !isJudged(before.outcome) || !isJudged(after.outcome)) {
-      return { treatments, kind: null, window: null };
-    }
-    if (!isSame) return { treatments, ...this.judgeApart(verdict, treatments as ResolvedTreatment[]) };
+    const { results, flow } = verdict;
+    if (flow.open !== null || flow.waiting > 0 || !isAlike(results)) return false;
+    if (areJudged(results)) flow.lastGood = verdict.number;
+    return true;
+  }
+
+  /** Judges a packet that did not pass; those of a flow in replay order. `treatments`: needed where the results differ. */
+  take(verdict: PacketVerdict, treatments: Treatments | null): PacketJudgement {
+    const { results, flow } = verdict;
+    if (!areJudged(results)) return { treatments, kind: null, window: null };
+    if (!isAlike(results)) return { treatments, ...this.judgeApart(verdict, treatments!) };
     if (flow.open !== null) this.close(flow, verdict, null);
     flow.lastGood = verdict.number;
-    return treatments.length === 0 ? UNREMARKABLE : { treatments, kind: null, window: null };
+    return treatments === null ? UNREMARKABLE : { treatments, kind: null, window: null };
   }
 
   private judgeApart(
     verdict: PacketVerdict,
-    treatments: readonly ResolvedTreatment[],
+    treatments: Treatments,
   ): { kind: Judgement['kind']; window: number | null } {
     const { restart } = this;
     const { flow } = verdict;
-    const x = treatments[ACTUAL]!;
-    const ownBefore = treatments[BEFORE]!;
+    const x = treatments[ACTUAL];
+    const ownBefore: ResolvedTreatment = treatments[BEFORE];
     const done = tablesDone(restart, verdict.version);
-    const after = restart.judgeBefore ? ownBefore : treatments[AFTER]!;
+    const after = restart.judgeBefore ? ownBefore : treatments[AFTER];
     const before = done && !restart.judgeBefore ? after : ownBefore;
     const { kind, flooded } = judge(x, before, after);
     if (flooded) this.floodedCount++;
@@ -191,6 +190,15 @@ export class WindowPass {
     }
     return false;
   }
+}
+
+/** The worlds put out the same, NORMAL not resolved. */
+export function isAlike([actual, before, after]: PacketVerdict['results']): boolean {
+  return actual.symbol === before.symbol && actual.symbol === after.symbol;
+}
+
+function areJudged([actual, before, after]: PacketVerdict['results']): boolean {
+  return isJudged(actual.outcome) && isJudged(before.outcome) && isJudged(after.outcome);
 }
 
 /** The wrong treatment of a kind. Ports of NORMAL are not known at other versions, so outputs are compared as symbols. */

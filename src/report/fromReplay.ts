@@ -3,7 +3,8 @@
 import type { LookupRecord } from '../pipeline/effects.js';
 import type { CauseBy, Cause as EngineCause } from '../replay/cause.js';
 import type { EffectDetail } from '../replay/effect.js';
-import type { ClosedWindow, Connection, Flow as EngineFlow, PolicyFlow } from '../replay/flows.js';
+import type { ClosedWindow, PolicyFlow } from '../replay/flows.js';
+import type { ConnectionRecord, FlowRecord, ShardResult } from '../replay/records.js';
 import type { Restart } from '../replay/restart.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { formatUnixNs, NEVER } from '../util/units.js';
@@ -37,7 +38,8 @@ export class ReplayDescriber {
   private readonly restart: Restart;
   private readonly candidates: boolean;
   private readonly batches: (number | null)[];
-  private readonly numberOf = new Map<Connection, number>();
+  /** First packets of all connections, ascending: a connection's place is its number. */
+  private firstPackets: Float64Array = new Float64Array(0);
 
   constructor(naming: Naming, restart: Restart, candidates: boolean) {
     this.naming = naming;
@@ -46,32 +48,30 @@ export class ReplayDescriber {
     this.batches = batchNumbers(naming.timeline);
   }
 
-  describe(connections: readonly Connection[], allFlows: boolean): Described {
-    const ordered = [...connections].sort((a, b) => a.firstPacket - b.firstPacket);
-    ordered.forEach((connection, i) => {
-      this.numberOf.set(connection, i + 1);
-    });
-    const flows = ordered.flatMap((connection) => flowsOf(connection));
-    const windows = flows.flatMap((flow) => flow.closed.map((window) => ({ flow, window })));
+  describe({ told, firstPackets, flowCount }: ShardResult, allFlows: boolean): Described {
+    this.firstPackets = firstPackets;
+    const flows = told.flatMap((connection) => flowsOf(connection));
+    const windows = flows.flatMap((each) => each.flow.closed.map((window) => ({ each, window })));
     windows.sort((a, b) => a.window.firstPacket - b.window.firstPacket);
-    const described = windows.map(({ flow, window }) => this.window(flow, window));
-    const told = flows.filter((flow) => allFlows || isWorthTelling(flow));
+    const described = windows.map(({ each, window }) => this.window(each, window));
+    const worthTelling = flows.filter(({ flow }) => allFlows || isWorthTelling(flow));
     return {
       windows: described,
       culprits: culpritsOf(described),
-      flows: told.map((flow) => this.flow(flow)),
+      flows: worthTelling.map((each) => this.flow(each)),
       counts: this.counts(
-        ordered,
-        flows,
+        firstPackets.length,
+        flowCount,
+        told,
         windows.map(({ window }) => window),
       ),
     };
   }
 
-  flowName(flow: EngineFlow): FlowName {
-    const { connection, direction, vlan, inPort } = flow;
+  flowName({ connection, flow }: NamedFlow): FlowName {
+    const { direction, vlan, inPort } = flow;
     return {
-      connection: this.numberOf.get(connection)!,
+      connection: placeOf(this.firstPackets, connection.firstPacket) + 1,
       direction: direction === connection.original ? 'original' : 'reply',
       ...this.naming.endpoints(connection.group, direction),
       zone: connection.zone,
@@ -88,11 +88,11 @@ export class ReplayDescriber {
     return formatUnixNs(this.naming.timeline.steps[step - 1]!.t.earliest);
   }
 
-  private window(flow: EngineFlow, window: ClosedWindow): Window {
+  private window(each: NamedFlow, window: ClosedWindow): Window {
     return {
       id: window.firstPacket,
       kind: window.kind,
-      flow: this.flowName(flow),
+      flow: this.flowName(each),
       from: this.time(window.fromNs),
       to: this.time(window.toNs),
       open: window.open,
@@ -172,9 +172,10 @@ export class ReplayDescriber {
     return texts as Cause['detail'];
   }
 
-  private flow(flow: EngineFlow): Flow {
+  private flow(each: NamedFlow): Flow {
+    const { flow } = each;
     return {
-      flow: this.flowName(flow),
+      flow: this.flowName(each),
       packets: flow.packetCount,
       windows: flow.closed.map((window) => window.firstPacket),
       dead: flow.dead,
@@ -200,20 +201,22 @@ export class ReplayDescriber {
   }
 
   private counts(
-    connections: readonly Connection[],
-    flows: readonly EngineFlow[],
+    connections: number,
+    flowCount: number,
+    told: readonly ConnectionRecord[],
     windows: readonly ClosedWindow[],
   ): Described['counts'] {
+    const flows = told.flatMap((connection) => flowsOf(connection)).map(({ flow }) => flow);
     const kinds = { drop: 0, partial: 0, leak: 0, misdelivery: 0, transitional: 0 };
     for (const window of windows) kinds[window.kind]++;
-    const isHit = (flow: EngineFlow): boolean => flow.closed.length > 0;
+    const isHit = (flow: FlowRecord | null): boolean => flow !== null && flow.closed.length > 0;
     const policies = flows.flatMap((flow) => (flow.policy === null ? [] : [flow.policy]));
     const sum = (name: 'packets' | 'lost' | 'gained' | 'changed'): number =>
       policies.reduce((total, policy) => total + policy[name], 0);
     return {
-      connections: connections.length,
-      flows: flows.length,
-      connectionsHit: connections.filter((connection) => flowsOf(connection).some(isHit)).length,
+      connections,
+      flows: flowCount,
+      connectionsHit: told.filter((connection) => connection.flows.some(isHit)).length,
       flowsHit: flows.filter(isHit).length,
       windows: kinds,
       packetsLost: windows.reduce((total, { kind, packets }) => total + (kind === 'drop' ? packets : 0), 0),
@@ -233,13 +236,31 @@ export class ReplayDescriber {
   }
 }
 
-function flowsOf({ flows, original }: Connection): EngineFlow[] {
-  const reply = original === 0 ? 1 : 0;
-  return [flows[original], flows[reply]].filter((flow) => flow !== null);
+interface NamedFlow {
+  readonly connection: ConnectionRecord;
+  readonly flow: FlowRecord;
 }
 
-function isWorthTelling(flow: EngineFlow): boolean {
+/** The original direction first. */
+function flowsOf(connection: ConnectionRecord): NamedFlow[] {
+  const { flows, original } = connection;
+  const inOrder = [flows[original], flows[original === 0 ? 1 : 0]];
+  return inOrder.filter((flow) => flow !== null).map((flow) => ({ connection, flow }));
+}
+
+function isWorthTelling(flow: FlowRecord): boolean {
   return flow.closed.length > 0 || flow.dead !== null || flow.lingering || flow.exposed || flow.policy !== null;
+}
+
+/** Index of a value in an ascending list that holds it. */
+function placeOf(list: Float64Array, value: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (list[middle]! < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Most packets, then longest, then first. */
