@@ -1,5 +1,4 @@
 /** `replay`: captures, tables and the record of a restart in; every drop window with its cause out. */
-import { availableParallelism } from 'node:os';
 import { FRAME_REASONS } from '../capture/direction.js';
 import { MergedCapture } from '../capture/merge.js';
 import { captureProblem } from '../capture/open.js';
@@ -8,13 +7,10 @@ import { CompiledClassifier } from '../classify/compiled.js';
 import { Tracker } from '../conntrack/tracker.js';
 import type { ParsedDump } from '../openflow/dumpText.js';
 import { Scan } from '../packet/scan.js';
-import { Coordinator, type ToldPacket } from '../replay/coordinator.js';
-import { LocalShard } from '../replay/localShard.js';
-import { MacPass } from '../replay/macPass.js';
 import { classMask } from '../replay/packetClasses.js';
 import type { ShardResult } from '../replay/records.js';
-import { type Restart, VersionCursor } from '../replay/restart.js';
-import { makeEnv, type ReplaySetup, setupRestart } from '../replay/setup.js';
+import type { Restart } from '../replay/restart.js';
+import { type ReplaySetup, setupRestart } from '../replay/setup.js';
 import { digest } from '../report/digest.js';
 import type { Naming } from '../report/fromReplay.js';
 import { type Described, ReplayDescriber, ruleCount } from '../report/fromReplay.js';
@@ -33,7 +29,7 @@ import { readEntries, readTimeline, trackerOptions } from './replayInputs.js';
 import type { ReplayOptions, ReplayOutcome } from './replayOptions.js';
 import { reportedOptions, stepLines } from './reported.js';
 import { InputReader, readBridge, readDump, readRestart } from './restartInputs.js';
-import { VerdictLines } from './verdictLines.js';
+import { runTrace } from './runTrace.js';
 
 const DAY_NS = 86_400_000_000_000n;
 
@@ -96,53 +92,6 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
   } finally {
     // After an abort a read may still be waiting, and closing would wait for it.
     if (options.signal?.aborted !== true) await capture.close();
-  }
-}
-
-/** `interrupted`: aborted before the end; what was found until then counts. */
-async function runTrace(
-  options: ReplayOptions,
-  scan: Scan,
-  setup: ReplaySetup,
-  classifier: Classifier,
-): Promise<{ found: ShardResult; interrupted: boolean }> {
-  const workers = options.workers ?? availableParallelism();
-  const { timeline, startUnixNs, bridge, ports } = setup;
-  const restart = setupRestart(setup);
-  const cursor = new VersionCursor(restart);
-  const macs = new MacPass(makeEnv(timeline, ports, bridge, classifier));
-  const lines = new VerdictLines(makeNaming(timeline, scan.groups, startUnixNs));
-  const { onVerdicts } = options;
-  const chunks = scan.chunks(false);
-  // A trace of one chunk is done before threads have started.
-  let chunk = await chunks.next();
-  let ahead = chunk.done === true ? chunk : await chunks.next();
-  // Threads cost start-up time that a small trace does not need.
-  const pool =
-    workers > 1 && ahead.done !== true
-      ? new (await import('../replay/pool.js')).ShardPool(setup, workers, () => scan.variants.parts)
-      : null;
-  const coordinator = new Coordinator(pool?.shards ?? [new LocalShard(setup, scan.variants, 0, 1, classifier)], macs);
-  try {
-    while (chunk.done !== true) {
-      const table = chunk.value;
-      let text = '';
-      const onTold = (packet: ToldPacket): void => {
-        text += lines.lines(packet, cursor.moveTo(table.columns.tsNs[packet.row]!), table);
-      };
-      const [next] = await Promise.all([
-        ahead.done === true ? ahead : chunks.next(),
-        coordinator.take(table, onVerdicts === undefined ? null : onTold),
-      ]);
-      if (text !== '') await onVerdicts?.(text);
-      options.onProgress?.({ what: 'packets', done: scan.frames, total: null });
-      if (options.signal?.aborted === true) return { found: await coordinator.finish(), interrupted: true };
-      chunk = ahead;
-      ahead = next;
-    }
-    return { found: await coordinator.finish(), interrupted: false };
-  } finally {
-    await pool?.close();
   }
 }
 

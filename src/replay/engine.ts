@@ -8,21 +8,18 @@ import type { PipelineEnv } from '../pipeline/env.js';
 import { tuplePart } from './entryKey.js';
 import { endFlow } from './flowEnd.js';
 import type { Flow } from './flows.js';
-import { MacPass } from './macPass.js';
 import { Midstream } from './midstream.js';
 import { PacketClasses } from './packetClasses.js';
 import { ACTUAL, type Restart, VersionCursor } from './restart.js';
 import { Theatre } from './scene.js';
 import { StartEntries } from './startEntries.js';
 import { GroupState, type PacketVerdict, Walker, type WalkPacket } from './walk.js';
-import { isAlike, type PacketJudgement, WindowPass } from './windows.js';
+import { WindowPass } from './windows.js';
 import { WorldRunner } from './worldRun.js';
 
 export interface EngineOptions {
   /** Reuse passes; false must not change anything but the time it takes. */
   readonly reuse: boolean;
-  /** Resolve the outputs of every packet (verdict lines). */
-  readonly resolveAll: boolean;
   /** `established`: connections first seen in their middle are taken as such. */
   readonly midstream: 'established' | 'strict';
   /** Entries at the start of the trace (time 0). */
@@ -32,10 +29,8 @@ export interface EngineOptions {
 export class ReplayEngine {
   readonly restart: Restart;
   readonly classes: PacketClasses;
-  readonly macs: MacPass;
   readonly walker: Walker;
   readonly windows: WindowPass;
-  private readonly resolveAll: boolean;
   readonly midstream: Midstream | null;
   private readonly entries: StartEntries;
   private readonly theatre: Theatre;
@@ -51,11 +46,9 @@ export class ReplayEngine {
     this.classes = new PacketClasses(restart.timeline);
     const runner = new WorldRunner(env, tracker, this.classes.viewBits, options.reuse);
     this.theatre = new Theatre(restart, runner);
-    this.macs = new MacPass(env);
     this.midstream = options.midstream === 'established' ? new Midstream(runner) : null;
     this.entries = new StartEntries(options.entries);
     this.walker = new Walker(restart, runner, { keepEnds: restart.judgeBefore, midstream: this.midstream });
-    this.resolveAll = options.resolveAll;
     this.windows = new WindowPass(restart, this.theatre);
     this.cursor = new VersionCursor(restart);
   }
@@ -72,18 +65,6 @@ export class ReplayEngine {
     packet.version = this.cursor.moveTo(packet.tNs);
     packet.tuplePart = tuplePart(packet.key, packet.info);
     return this.walker.walk(group, packet);
-  }
-
-  /** Walks and judges at once, for callers that take all packets of the trace in order. */
-  take(packet: WalkPacket): { verdict: PacketVerdict; judgement: PacketJudgement } {
-    const verdict = this.walk(packet);
-    const { results } = verdict;
-    const isDone = this.windows.pass(verdict);
-    const treatments = this.macs.take(verdict.tNs, results, this.resolveAll || !isAlike(results));
-    return {
-      verdict,
-      judgement: isDone ? { treatments, kind: null, window: null } : this.windows.take(verdict, treatments),
-    };
   }
 
   /** The trace is over: steps that are left act on the entries, open windows stay open, flows are asked how they ended. */

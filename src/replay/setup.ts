@@ -36,11 +36,11 @@ export function setupRestart({ timeline, startUnixNs, judge }: ReplaySetup): Res
 }
 
 export function setupEngine(setup: ReplaySetup, classifier: Classifier): ReplayEngine {
-  const { timeline, conntrack, tracker: options, entries, midstream, reuse, tellAll } = setup;
+  const { timeline, conntrack, tracker: options, entries, midstream, reuse } = setup;
   const tracker = new Tracker(conntrack, options);
   const known = entries === null ? [] : parseEntries(entries.text, entries.name, tracker, 0).entries;
   const env = makeEnv(timeline, setup.ports, setup.bridge, classifier);
-  return new ReplayEngine(setupRestart(setup), env, tracker, { reuse, resolveAll: tellAll, midstream, entries: known });
+  return new ReplayEngine(setupRestart(setup), env, tracker, { reuse, midstream, entries: known });
 }
 
 export function makeEnv(

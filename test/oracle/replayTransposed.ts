@@ -8,9 +8,11 @@ import { Groups } from '../../src/packet/groups.js';
 import { PacketInfo } from '../../src/packet/packetInfo.js';
 import { VariantTable } from '../../src/packet/variants.js';
 import { ReplayEngine } from '../../src/replay/engine.js';
+import { MacPass } from '../../src/replay/macPass.js';
 import { classMask } from '../../src/replay/packetClasses.js';
+import type { PacketResult } from '../../src/replay/packetResult.js';
 import { planRestart } from '../../src/replay/restart.js';
-import { TraceReplay } from '../../src/replay/trace.js';
+import { Shard } from '../../src/replay/shard.js';
 import type { OrderedPacket, OrderedResult, OrderedWindow } from './replayInOrder.js';
 import type { WorldInput } from './worldInput.js';
 
@@ -28,18 +30,24 @@ export function replayTransposed(input: WorldInput, options: TransposedOptions):
   const classifier = new CompiledClassifier(timeline);
   const engine = new ReplayEngine(restart, { ...env, classifier }, options.tracker, {
     reuse: options.reuse,
-    resolveAll: true,
     midstream: 'strict',
     entries: [],
   });
   const { table, variants } = tableOf(input);
   const packets: OrderedPacket[] = [];
-  new TraceReplay(engine, variants).take(table, ({ number, results, flow }, { treatments, kind }) => {
+  const shard = new Shard(engine, 0, 1, true);
+  const macs = new MacPass({ ...env, classifier });
+  const { rows, results: numbers, newResults } = shard.walk(table, variants);
+  const answer = Array.from(rows, (row, i) => {
+    const resultAt = (world: number): PacketResult => newResults[numbers[i * 3 + world]!]!;
+    return macs.take(table.columns.tsNs[row]!, [resultAt(0), resultAt(1), resultAt(2)], true);
+  });
+  shard.settle(answer, ({ number, results, flow }, { treatments, kind }) => {
     packets.push({
       number,
-      ports: treatments.map((treatment) => treatment!.ports),
+      ports: treatments!.map((treatment) => treatment.ports),
       ct: results.map(({ seen }) => seen.map(({ state, zone, mark }) => `${state} ${zone} ${mark}`)),
-      outcomes: treatments.map((treatment) => treatment!.outcome),
+      outcomes: treatments!.map((treatment) => treatment.outcome),
       kind,
       connection: flow.connection.firstPacket,
     });

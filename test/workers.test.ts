@@ -1,0 +1,67 @@
+/** Worker threads must not change what is found: same connections, windows and packet outcomes as in one thread. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { frameJudge, openCaptures } from '../src/api/captures.js';
+import { INCIDENT, incidentOptions } from '../src/api/demo.js';
+import { readTimeline } from '../src/api/replayInputs.js';
+import { InputReader, readBridge, readDump, readRestart } from '../src/api/restartInputs.js';
+import { runTrace } from '../src/api/runTrace.js';
+import { MergedCapture } from '../src/capture/merge.js';
+import { CompiledClassifier } from '../src/classify/compiled.js';
+import { Scan } from '../src/packet/scan.js';
+import { classMask } from '../src/replay/packetClasses.js';
+import type { ShardResult } from '../src/replay/records.js';
+
+/** The demo incident in chunks of 50 packets, so that its flows and windows cross chunks. */
+async function incident(workers: number): Promise<{ found: ShardResult; verdicts: string }> {
+  const options = incidentOptions(INCIDENT);
+  const reader = new InputReader();
+  const bridge = readBridge(reader, options.ports!, undefined);
+  const before = readDump(reader, options.before, bridge.names);
+  const captures = await openCaptures(options);
+  const capture = new MergedCapture(captures.map(({ source }) => source));
+  await capture.prime();
+  const { startUnixNs } = capture;
+  const span = { first: startUnixNs, last: startUnixNs };
+  const schedule = await readRestart(reader, options, bridge, before.rules, span);
+  const timeline = readTimeline(reader, options, bridge, before.rules, schedule);
+  const judge = frameJudge(captures, { ...options, bridge, portOf: null, timeline });
+  const scan = new Scan(capture, judge, { usedBits: classMask(timeline), rows: 50 });
+  let verdicts = '';
+  const onVerdicts = (text: string): void => {
+    verdicts += text;
+  };
+  const setup = {
+    timeline,
+    startUnixNs,
+    judge: 'auto',
+    bridge: 'br-int',
+    ports: bridge.ports,
+    conntrack: 'ovs-userspace',
+    tracker: {},
+    entries: null,
+    midstream: 'strict',
+    reuse: true,
+    tellAll: true,
+    allFlows: true,
+    finalEntries: true,
+  } as const;
+  try {
+    const { found } = await runTrace(
+      { ...options, workers, onVerdicts },
+      scan,
+      setup,
+      new CompiledClassifier(timeline),
+    );
+    return { found, verdicts };
+  } finally {
+    await capture.close();
+  }
+}
+
+test('one, two and five workers find the same and tell the same verdicts in the same order', async () => {
+  const alone = await incident(1);
+  assert.ok(alone.found.told.some(({ flows }) => flows.some((flow) => (flow?.closed.length ?? 0) > 0)));
+  assert.ok(alone.verdicts.includes('"kind":"drop"'));
+  for (const workers of [2, 5]) assert.deepEqual(await incident(workers), alone);
+});
