@@ -1,14 +1,22 @@
 /** A capture of the OpenFlow channel as a schedule. */
 import { captureProblem, openCaptureBytes } from '../capture/open.js';
-import { ChannelReader } from '../openflow/channel.js';
+import { type Channel, ChannelReader } from '../openflow/channel.js';
+import { chooseBridge, findBridges } from '../timeline/channelBridges.js';
+import { type ChannelTimings, channelTimings } from '../timeline/channelTimings.js';
 import { type ChannelOptions, channelToSchedule, isBodyOfSchedule } from '../timeline/fromChannel.js';
 import type { Schedule } from '../timeline/schedule.js';
 import type { InputFile } from '../util/inputFile.js';
 
-/** InputError where the capture is damaged in a way that matters: see channelToSchedule. A cut end is a warning. */
+type BridgeChoice = Pick<ChannelOptions, 'bridge' | 'portNames'>;
+
+/**
+ * InputError where the capture is damaged in a way that matters: see channelToSchedule. A cut end is a warning.
+ * `onTimings` is told how long bundles were open and the switch took to answer.
+ */
 export async function readOpenflowCapture(
   file: InputFile,
-  options: Pick<ChannelOptions, 'bridge' | 'portNames'>,
+  options: BridgeChoice,
+  onTimings?: (timings: ChannelTimings) => void,
 ): Promise<Schedule> {
   const source = await openCaptureBytes(file.name, file.bytes);
   const reader = new ChannelReader(isBodyOfSchedule);
@@ -28,7 +36,16 @@ export async function readOpenflowCapture(
   await source.close();
   const problem = captureProblem(source);
   if (problem?.severity === 'error') throw problem.error;
-  const schedule = channelToSchedule(reader.finish(), { source: file.name, ...options });
+  const channel = reader.finish();
+  const schedule = channelToSchedule(channel, { source: file.name, ...options });
+  onTimings?.(timingsOf(channel, options));
   if (problem === null) return schedule;
   return { ...schedule, warnings: [...schedule.warnings, problem.error.format()] };
+}
+
+/** Of the connections that the schedule is taken from. */
+function timingsOf(channel: Channel, { bridge = null, portNames = [] }: BridgeChoice): ChannelTimings {
+  const found = findBridges(channel);
+  const chosen = chooseBridge(found, bridge, portNames);
+  return channelTimings(channel, (connection) => found.ofConnection[connection] === chosen);
 }

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { type BridgePort, mergePorts, parsePorts } from '../capture/ports.js';
 import { type ParsedDump, parseDump } from '../openflow/dumpText.js';
 import type { PortNames } from '../openflow/rule.js';
+import type { ChannelTimings } from '../timeline/channelTimings.js';
 import type { DumpEntry } from '../timeline/dumpChanges.js';
 import { parseInstall } from '../timeline/installModel.js';
 import { type ChangesFile, loadSchedule } from '../timeline/loadSchedule.js';
@@ -69,13 +70,17 @@ export function readDump(reader: InputReader, path: string, names: PortNames): P
   return parseDump(textOf(file), { file: file.name, ports: names });
 }
 
-/** The restart as steps. `span`: what relative times and times of day refer to; null: there is no trace. */
+/**
+ * The restart as steps. `span`: what relative times and times of day refer to; null: there is no trace. `onTimings` is told of
+ * each OpenFlow capture how long its bundles were open and its switch took to answer.
+ */
 export async function readRestart(
   reader: InputReader,
   options: RestartOptions,
   bridge: Bridge,
   before: readonly DumpEntry[] | null,
   span: TraceSpan | null,
+  onTimings?: (timings: ChannelTimings) => void,
 ): Promise<Schedule> {
   const format = options.changesFormat === undefined ? undefined : parseChangesFormat(options.changesFormat);
   const changes: ChangesFile[] = (options.changes ?? []).map((path) => {
@@ -94,10 +99,11 @@ export async function readRestart(
     ports: bridge.names,
     ...(span === null ? {} : { traceStart: span.first }),
     readOpenflow: (file) =>
-      readOpenflowCapture(file, {
-        bridge: options.bridge ?? null,
-        portNames: bridge.ports.map(({ name }) => name),
-      }),
+      readOpenflowCapture(
+        file,
+        { bridge: options.bridge ?? null, portNames: bridge.ports.map(({ name }) => name) },
+        onTimings,
+      ),
   });
   return options.start === undefined ? schedule : startAt(schedule, parseTime(options.start, span));
 }

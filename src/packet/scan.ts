@@ -22,6 +22,8 @@ export interface ScanOptions {
   readonly keepFrames?: boolean;
   /** Rows per chunk. */
   readonly rows?: number;
+  /** Called for each frame that is replayed. `tsNs` as in the table. */
+  readonly onEntered?: (tsNs: number, batch: RecordBatch, row: number) => void;
   /** Called for each frame that is not replayed: evidence of what left. `tsNs` as in the table. */
   readonly onOther?: (
     reason: FrameReason,
@@ -107,6 +109,7 @@ export class Scan {
         table.columns.packet[at] = this.frames - 1;
         table.columns.file[at] = source;
         table.columns.frame[at] = frames[i]!;
+        this.options.onEntered?.(times[i]!, batch, row);
       } else {
         this.otherCounts[reason]!++;
         this.options.onOther?.(reason, this.judge.port, times[i]!, source, batch, row);
