@@ -2,6 +2,7 @@
 import { InputError } from '../util/errors.js';
 import type { Case, CaseAnswer } from './caseFormat.js';
 import { CaseTexts } from './caseTexts.js';
+import { caseProblem } from './checkCase.js';
 import { compareAnswer, type Difference } from './compare.js';
 import { isKernelCase, type KernelCase, runKernelCase } from './kernelCases.js';
 import { runCase } from './runCase.js';
@@ -46,11 +47,10 @@ function parseCase(line: string, file: string, number: number): Case | KernelCas
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError('a case is a JSON object', { file, line: number });
-  if (isKernelCase(value)) return value;
-  const given = value as Case;
-  if (typeof given.id !== 'string') throw new InputError('a case needs an "id"', { file, line: number });
-  if (!Array.isArray(given.steps)) throw new InputError(`case ${given.id} needs "steps"`, { file, line: number });
-  return given;
+  const isKernel = isKernelCase(value);
+  const problem = caseProblem(value, isKernel);
+  if (problem !== null) throw new InputError(`no case: ${problem}`, { file, line: number });
+  return value as Case | KernelCase;
 }
 
 function kernelDifferences(given: KernelCase): CaseDifference[] {
