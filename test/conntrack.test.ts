@@ -8,9 +8,9 @@ import { CtEntry, firstDifference, sameAttribute, stateText } from '../src/connt
 import { establishedEntry } from '../src/conntrack/midstream.js';
 import { CtPacket, fillCtPacket } from '../src/conntrack/packet.js';
 import { parseEntries } from '../src/conntrack/parseEntries.js';
-import { CtStore } from '../src/conntrack/store.js';
+import { CtStore, DEFAULT_ZONE } from '../src/conntrack/store.js';
 import { formatEntry, statusFlags } from '../src/conntrack/text.js';
-import { DEFAULT_ZONE, Tracker } from '../src/conntrack/tracker.js';
+import { Tracker } from '../src/conntrack/tracker.js';
 import { CtTuple, invertTuple } from '../src/conntrack/tuple.js';
 import { KEY_WORDS } from '../src/fields/key.js';
 import { extractPacket } from '../src/packet/extract.js';

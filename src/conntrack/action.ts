@@ -3,7 +3,8 @@
  */
 import { CS_DNAT, CS_SNAT, K } from '../fields/key.js';
 import type { CtEntry } from './entry.js';
-import { type CtPacket, PROBLEM } from './packet.js';
+import type { CtPacket } from './packet.js';
+import { PROBLEM } from './problem.js';
 import { CtTuple, copyTuple, isIcmp, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from './tuple.js';
 
 /** `nat(…)` of a ct(): see `makeNatOp`. */

@@ -8,7 +8,8 @@
  */
 import { CS_INV } from '../fields/key.js';
 import type { CtAttach, CtView } from './action.js';
-import { type CtPacket, PROBLEM } from './packet.js';
+import type { CtPacket } from './packet.js';
+import { PROBLEM } from './problem.js';
 import type { CtStore } from './store.js';
 import type { Tracker } from './tracker.js';
 import { parseTransport } from './transport.js';

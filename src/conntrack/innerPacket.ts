@@ -2,7 +2,8 @@
  * ICMP and ICMPv6: queries get a tuple of their own, errors the tuple of the packet they quote.
  * OVS conntrack.c:extract_l4_icmp, extract_l4_icmp6; kernel nf_conntrack_proto_icmp.c, _icmpv6.c: nf_conntrack_inet_error.
  */
-import { type CtPacket, PROBLEM } from './packet.js';
+import type { CtPacket } from './packet.js';
+import { PROBLEM } from './problem.js';
 import {
   inverseIcmpType,
   invertTuple,

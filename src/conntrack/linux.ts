@@ -11,10 +11,11 @@ import { CtEntry } from './entry.js';
 import { applyLinuxNat } from './linuxNat.js';
 import { updateSctp } from './linuxSctp.js';
 import { ACCEPT, hasValidFlags, INVALID, KILL, REPEAT, setLiberal, startTcp, updateTcp } from './linuxTcp.js';
-import { type CtPacket, PROBLEM } from './packet.js';
-import type { CtStore } from './store.js';
+import type { CtPacket } from './packet.js';
+import { PROBLEM } from './problem.js';
+import { type CtStore, DEFAULT_ZONE } from './store.js';
 import { LT } from './timeouts.js';
-import { DEFAULT_ZONE, type Tracker } from './tracker.js';
+import type { Tracker } from './tracker.js';
 import {
   CtTuple,
   copyTuple,

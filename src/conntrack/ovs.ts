@@ -14,7 +14,8 @@ import {
   UPDATE_VALID_NEW,
   updateTcp,
 } from './ovsTcp.js';
-import { type CtPacket, PROBLEM } from './packet.js';
+import type { CtPacket } from './packet.js';
+import { PROBLEM } from './problem.js';
 import type { CtStore } from './store.js';
 import { OT } from './timeouts.js';
 import type { Tracker } from './tracker.js';

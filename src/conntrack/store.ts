@@ -11,6 +11,9 @@ import { type CtTuple, hashTuple, tuplesEqual } from './tuple.js';
 
 const LIST_MAX = 12;
 
+/** In limits by zone: all zones without a limit of their own. */
+export const DEFAULT_ZONE = -1;
+
 export class CtStore {
   private readonly list: CtEntry[] = [];
   private index: Map<number, CtEntry[]> | null = null;

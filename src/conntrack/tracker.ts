@@ -5,7 +5,7 @@ import { holdFragment } from './fragments.js';
 import { executeLinux } from './linux.js';
 import { executeOvs } from './ovs.js';
 import type { CtPacket } from './packet.js';
-import type { CtStore } from './store.js';
+import { type CtStore, DEFAULT_ZONE } from './store.js';
 import { applyPolicy, linuxTimeouts, ovsTimeouts, type TimeoutPolicy, type Timeouts } from './timeouts.js';
 
 export type Profile = 'linux-6.1' | 'ovs-userspace-3.1';
@@ -35,7 +35,6 @@ export interface TrackerOptions {
   readonly verifyChecksums?: boolean;
 }
 
-export const DEFAULT_ZONE = -1;
 /** lib/conntrack.c:DEFAULT_N_CONN_LIMIT. */
 const OVS_MAX_ENTRIES = 3_000_000;
 

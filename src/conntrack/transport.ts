@@ -1,5 +1,6 @@
 /** Reads the L4 header of a packet that was put together from fragments; all other packets come from header extraction. */
-import { type CtPacket, fillTransport, PROBLEM, word16, word32 } from './packet.js';
+import { type CtPacket, fillTransport, word16, word32 } from './packet.js';
+import { PROBLEM } from './problem.js';
 import { isIcmp, PROTO_ICMP, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from './tuple.js';
 
 /** Sets ports, TCP numbers and options, ICMP id and problems from `packet.data`, which must hold all L4 bytes. */

@@ -8,7 +8,7 @@
  */
 import { FRAG_ANY, K } from '../fields/key.js';
 import { areHeadersCut } from './cut.js';
-import { extractPacket } from './extract.js';
+import { extractPacket, VLAN_LIMIT } from './extract.js';
 import type { HeaderLoader } from './headers.js';
 import { isIcmpError } from './inner.js';
 import type { PacketInfo } from './packetInfo.js';
@@ -180,7 +180,7 @@ export class PacketTable {
     const at = columns.keptAt[row]!;
     const bytes = readWord(kept, at);
     const start = at + KEPT_HEAD_WORDS * 4;
-    extractPacket(kept, start, bytes, columns.originalBytes[row]!, readWord(kept, at + 4), key, info);
+    extractPacket(kept, start, bytes, columns.originalBytes[row]!, readWord(kept, at + 4), key, info, VLAN_LIMIT);
   }
 
   private loadPlain(row: number, info: PacketInfo): void {

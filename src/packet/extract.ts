@@ -24,9 +24,12 @@ import {
   ETH_VLAN,
 } from './protocols.js';
 
+/** Tags that a switch reads: other_config:vlan-limit, by default one (vswitchd/vswitch.xml). */
+export const VLAN_LIMIT = 1;
+
 /**
  * Called per packet, allocates nothing. Fills the key's words [K.dl_src, K.PACKET_END) and `info`; metadata words stay.
- * `maxTags`: VLAN tags that are read. A switch reads one unless other_config:vlan-limit says otherwise, `ovs-ofctl` two.
+ * `maxTags`: VLAN tags that are read. A switch reads VLAN_LIMIT, `ovs-ofctl` two.
  * A packet cut by the snaplen is parsed with its original length. False: a link type that cannot be parsed (all zero).
  */
 export function extractPacket(

@@ -8,7 +8,7 @@ import type { RecordBatch } from '../capture/source.js';
 import { K, KEY_WORDS } from '../fields/key.js';
 import { verifyChecksums } from './checksums.js';
 import { PacketTable, ROW_HEADERS_CUT, ROW_ICMP_ERROR } from './columns.js';
-import { extractPacket } from './extract.js';
+import { extractPacket, VLAN_LIMIT } from './extract.js';
 import { Groups } from './groups.js';
 import { PacketInfo } from './packetInfo.js';
 import { VariantTable } from './variants.js';
@@ -128,7 +128,7 @@ export class Scan {
     const { data } = batch;
     const start = batch.dataStart[row]!;
     const captured = batch.capturedBytes[row]!;
-    if (!extractPacket(data, start, captured, batch.originalBytes[row]!, linkType, key, info)) {
+    if (!extractPacket(data, start, captured, batch.originalBytes[row]!, linkType, key, info, VLAN_LIMIT)) {
       this.unknownLinks.set(linkType, (this.unknownLinks.get(linkType) ?? 0) + 1);
       return FRAME.LINK_UNKNOWN;
     }

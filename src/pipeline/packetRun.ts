@@ -12,7 +12,7 @@ import type { CtStore } from '../conntrack/store.js';
 import { executeCt, type Tracker } from '../conntrack/tracker.js';
 import { CS_NEW, CS_TRK, K, KEY_WORDS } from '../fields/key.js';
 import { verifyChecksums } from '../packet/checksums.js';
-import { extractPacket } from '../packet/extract.js';
+import { extractPacket, VLAN_LIMIT } from '../packet/extract.js';
 import { PacketInfo } from '../packet/packetInfo.js';
 
 import type {
@@ -49,8 +49,6 @@ import type { CtSeen, Lookup, Outcome, Output, PassRecord, Verdict } from './ver
 /** lib/dpif-netdev.c:MAX_RECIRC_DEPTH */
 const MAX_RECIRC_DEPTH = 6;
 const LINK_ETHERNET = 1;
-/** other_config:vlan-limit, by default one tag (vswitchd/vswitch.xml). */
-const VLAN_LIMIT = 1;
 const NS_PER_S = 1_000_000_000;
 
 /** One bridge as it is now. */
