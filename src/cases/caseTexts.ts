@@ -5,6 +5,7 @@ import { parseDump } from '../openflow/dumpText.js';
 import { formatRule } from '../openflow/flowPrint.js';
 import { type FlowTextOptions, parseFlowMod, parseRule } from '../openflow/flowText.js';
 import { KeyValueReader } from '../openflow/keyValue.js';
+import { refused } from '../openflow/matchWire.js';
 import type { FlowMod, FlowModOp, OfVersion, PortNames, Rule } from '../openflow/rule.js';
 import { ParseContext } from '../openflow/textContext.js';
 import { parseTraceFlow } from '../openflow/traceFlow.js';
@@ -98,10 +99,16 @@ export class CaseTexts {
     if (!Number.isInteger(id)) throw new InputError(`no group_id in "${text}"`);
     if (type !== 'all' && type !== 'select' && type !== 'indirect' && type !== 'ff' && type !== 'fast_failover')
       throw new InputError(`unknown group type ${type}`, {}, 'all, select, indirect, ff');
+    const parsed = buckets.map((bucket) => this.bucket(bucket));
+    // lib/ofp-group.c:ofputil_check_group_mod
+    if (type === 'indirect' && parsed.length !== 1) throw refused('OFPGMFC_INVALID_GROUP');
+    if (parsed.some(({ watchPort, watchGroup }) => watchPort === null && watchGroup === null)) {
+      if (type === 'ff' || type === 'fast_failover') throw refused('OFPGMFC_INVALID_GROUP');
+    }
     return {
       id,
       type: type === 'fast_failover' ? 'ff' : type,
-      buckets: buckets.map((bucket) => this.bucket(bucket)),
+      buckets: parsed,
       selection: words.get('selection_method') === 'hash' ? 'hash' : 'dp_hash',
     };
   }

@@ -25,6 +25,7 @@ import { CaseTexts } from './caseTexts.js';
 import { ctStateNames, parseCtState } from './ctState.js';
 
 const MAIN = 'br0';
+const GROUP_COMMANDS: readonly string[] = ['add', 'delete', 'modify', 'add_or_mod', 'insert_bucket', 'remove_bucket'];
 const NS_PER_S = 1_000_000_000;
 const NS_PER_MS = 1_000_000;
 
@@ -198,14 +199,31 @@ class CaseRun {
     }
   }
 
+  /** `add group_id=1,...`; without a command it is an add (lib/ofp-group.c:parse_ofp_group_mod_str__, ofproto.c:add_group_start). */
+  private groupMod(line: string, bridge: CaseBridge, texts: CaseTexts, nowMs: number): string | null {
+    const [command, rest] = splitWord(line);
+    const isCommand = GROUP_COMMANDS.includes(command);
+    const op = isCommand ? command : 'add';
+    const text = isCommand ? rest : line;
+    if (op === 'delete') {
+      for (const id of texts.groupIds(text, [...bridge.groups.keys()])) bridge.removeGroup(id, nowMs);
+      return null;
+    }
+    if (op.endsWith('_bucket')) throw new InputError(`group ${op} is not modelled`);
+    const group = texts.group(text);
+    const exists = bridge.groups.has(group.id);
+    if (op === 'add' && exists) return 'OFPGMFC_GROUP_EXISTS';
+    if (op === 'modify' && !exists) return 'OFPGMFC_UNKNOWN_GROUP';
+    bridge.addGroup(group);
+    return null;
+  }
+
   /** A bundle with group mods: in order; an error is not undone here, so it is not to be trusted beyond its first mod. */
   private groupBundle(step: CaseStep, bridge: CaseBridge, texts: CaseTexts, nowMs: number): string | null {
     for (const mod of step.mods!) {
       if (mod.op === 'group') {
-        const [op, text] = splitWord(mod.flow);
-        if (op === 'delete')
-          for (const id of texts.groupIds(text, [...bridge.groups.keys()])) bridge.removeGroup(id, nowMs);
-        else bridge.addGroup(texts.group(text));
+        const error = this.groupMod(mod.flow, bridge, texts, nowMs);
+        if (error !== null) return error;
       } else {
         const error = bridge.apply([texts.flowMod(mod)], true, nowMs);
         if (error !== null) return error;

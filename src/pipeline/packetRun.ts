@@ -148,6 +148,8 @@ class PacketRun {
       originalBytes: packet.originalBytes,
       applied: 0,
       changed: false,
+      sent: packet.key,
+      fields: packet.key,
       attach: new CtAttach(),
     };
     this.runPass(packet.bridge, packet.key, ENTRY, state, 0, null);
