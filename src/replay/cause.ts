@@ -14,7 +14,7 @@ import {
   firstAdded,
   sameRuleText,
 } from './effect.js';
-import type { AttributeEvent } from './entryHistory.js';
+import { type AttributeEvent, agree } from './entryHistory.js';
 import { type EntryKey, entryOf } from './entryKey.js';
 import type { PacketResult } from './packetResult.js';
 import { ACTUAL, AFTER, versionOf, type World } from './restart.js';
@@ -82,9 +82,11 @@ function causeByTables(theatre: Theatre, scene: Scene, right: World, isBad: IsBa
   return { cause: { ...root.cause, by: null }, ...pairOf(root.pair), tableOutage: outage };
 }
 
-/** The version with which the stretch of bad versions that ends at `last` begins. */
+/** The version with which the stretch of bad versions that ends at `last` begins; 0: there is none, or since ever. */
 function startOfStretch(last: number, play: (v: number) => PacketResult, isBad: IsBad): number {
-  let from = play(last).from;
+  const ending = play(last);
+  if (!isBad(ending)) return 0;
+  let { from } = ending;
   while (from > 0) {
     const earlier = play(from - 1);
     if (!isBad(earlier)) return from;
@@ -213,17 +215,18 @@ function differenceIn(scene: Scene, right: World, key: EntryKey): Difference | n
 /** The step at the root of an event: by the tables of its time, else through the entry that it met, else a policy that came late. */
 function rootOfEvent(
   theatre: Theatre,
-  { key, attribute, last }: Difference,
+  { key, last }: Difference,
   right: World,
   depth: number,
 ): Omit<Cause, 'by'> | null {
-  const { event } = last;
+  // Of an entry that expired in one world only, the event is what made its time-out differ.
+  const { event, attribute } = last;
   if (event.isStep) return { step: event.number, mod: null, effect: 'entry-deleted', detail: null, then: [] };
   const scene = event.scene!;
   const { restart } = theatre;
   const rightStore = theatre.storeAfter(scene, scene.stores[right]!, versionOf(restart, right, scene.version));
   const isBadStore = (store: CtStore): boolean =>
-    !sameAttribute(attribute, entryOf(store, key, scene.tNs), entryOf(rightStore, key, scene.tNs));
+    !agree(attribute, entryOf(store, key, scene.tNs), entryOf(rightStore, key, scene.tNs));
   const badVersions = new Map<PacketResult, boolean>();
   const play = (v: number): PacketResult => {
     const result = theatre.play(scene, scene.stores[ACTUAL]!, v);
@@ -293,7 +296,7 @@ function outageOfEvent(
   scene: Scene,
   right: World,
   fromStep: number,
-  { key, attribute }: Difference,
+  { key, last: { attribute } }: Difference,
 ): TableOutage {
   const wanted = scene.results[right]!;
   const byOutput = scene.results[ACTUAL]!.symbol !== wanted.symbol;
@@ -301,7 +304,7 @@ function outageOfEvent(
   const entryAt = (v: number): CtEntry | null => entryOf(theatre.storeAfter(scene, store, v), key, scene.tNs);
   const wantedEntry = entryAt(versionOf(theatre.restart, right, scene.version));
   return outageOf(theatre, scene, right, fromStep, (result, v) =>
-    byOutput ? result.symbol !== wanted.symbol : !sameAttribute(attribute, entryAt(v), wantedEntry),
+    byOutput ? result.symbol !== wanted.symbol : !agree(attribute, entryAt(v), wantedEntry),
   );
 }
 

@@ -17,9 +17,10 @@ export interface EntryEvent {
   readonly scene: Scene | null;
 }
 
-/** An event and the world that it changed: `actual`, or else the one that it is held against. */
+/** An event, what it changed, and in which world: `actual`, or else the one that it is held against. */
 export interface AttributeEvent {
   readonly event: EntryEvent;
+  readonly attribute: CtAttribute;
   readonly inActual: boolean;
 }
 
@@ -80,7 +81,7 @@ export class EntryHistory {
       const inOther = !agree(attribute, oldTheirs, theirs);
       // A packet that moves both on (a window, say) did not make them differ if they differed before.
       const isCause = inActual !== inOther || (inActual && agree(attribute, oldMine, oldTheirs));
-      if (isCause) this.eventsOf(key)[other].set(attribute, { event, inActual });
+      if (isCause) this.eventsOf(key)[other].set(attribute, { event, attribute, inActual });
     }
   }
 
@@ -95,7 +96,7 @@ export class EntryHistory {
 }
 
 /** Of an entry that comes or goes, everything but mark and label changes. */
-function agree(attribute: CtAttribute, a: CtEntry | null, b: CtEntry | null): boolean {
+export function agree(attribute: CtAttribute, a: CtEntry | null, b: CtEntry | null): boolean {
   if (attribute === 'mark' || attribute === 'label') return sameAttribute(attribute, a, b);
   return (a === null) === (b === null) && sameAttribute(attribute, a, b);
 }
