@@ -335,13 +335,13 @@ export interface Heal {
 
 /**
  * What healed: back in time from the next good packet, its header held, through the versions and the states that its entries
- * had; the step or packet that starts the good stretch. null: that header would have been right since `sincePacket`.
+ * had; the step or packet that starts the good stretch. null: that header would have been right when the first bad packet came.
  */
 export function findHeal(
   theatre: Theatre,
   scene: Scene,
   event: LogEvent | null,
-  sincePacket: number,
+  since: { readonly packet: number; readonly version: number },
   isBad: IsBad,
 ): Heal | null {
   const { stepNs } = theatre.restart;
@@ -354,10 +354,10 @@ export function findHeal(
     for (let v = version; v >= oldest; ) {
       const piece = theatre.play(scene, found, v);
       // Bad as it stands: then it is right for another reason (the policy), and nothing healed.
-      if (isBad(piece)) return v === scene.version ? null : stepHeal(v + 1, stepNs);
+      if (isBad(piece)) return v === scene.version || v < since.version ? null : stepHeal(v + 1, stepNs);
       v = piece.from - 1;
     }
-    if (earlier === null || (!earlier.isStep && earlier.number < sincePacket)) return null;
+    if (earlier === null || (!earlier.isStep && earlier.number < since.packet)) return null;
     found = earlier.found;
     version = earlier.isStep ? earlier.version - 1 : earlier.version;
     const piece = theatre.play(scene, found, version);

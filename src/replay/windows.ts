@@ -121,7 +121,8 @@ export class WindowPass {
     if (scene !== null) {
       const right = rightWorld(this.restart, verdict.version);
       const isBad = badness(kind ?? window.kind, null, scene.results[right]!);
-      healedBy = findHeal(this.theatre, scene, verdict.event, window.firstPacket, isBad);
+      const since = { packet: window.firstPacket, version: window.firstVersion };
+      healedBy = findHeal(this.theatre, scene, verdict.event, since, isBad);
     }
     this.closeAs(flow, window, verdict.tNs, verdict.number, healedBy);
   }
