@@ -32,6 +32,8 @@ import { InputReader, readBridge, readDump, readRestart } from './restartInputs.
 import { runTrace } from './runTrace.js';
 
 const DAY_NS = 86_400_000_000_000n;
+const LIMITS_WARNING =
+  'limits on conntrack entries are not modelled: connections are replayed independently of each other';
 
 /** What several replays of one restart need not do anew: its dump and steps, the tables of all versions, what was compiled of them. */
 export interface SharedTables {
@@ -87,6 +89,7 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       ...timeline.warnings,
       ...(entries?.warnings ?? []),
       ...captureWarnings(capture),
+      ...(tracker.hasLimits ? [LIMITS_WARNING] : []),
     ];
     return await describe({ errors, options, reader, captures, scan, found, schedule, setup, warnings, interrupted });
   } finally {
@@ -152,6 +155,7 @@ async function describe(done: Done): Promise<ReplayOutcome> {
     culprits: described.culprits,
     flows: described.flows,
     histograms: { modelled: histograms.toJson() },
+    ...(described.unsupported.length === 0 ? {} : { unsupported: described.unsupported }),
     ...(midstream === null ? {} : { midstream }),
     warnings: [...done.warnings, ...guesses(midstream)],
     ...(done.interrupted ? { interrupted: true } : {}),
@@ -195,7 +199,7 @@ function summaryOf(
   const first = timeline.steps[0];
   const last = timeline.steps.at(-1);
   return {
-    packets: { replayed: scan.packets, notReplayed },
+    packets: { replayed: scan.packets, notReplayed, outcomes: Object.fromEntries(found.unjudged.outcomes) },
     ...described.counts,
     flooded: found.floodedCount,
     restart:

@@ -109,6 +109,8 @@ export interface LabelWrite {
 
 export interface CtEffect {
   readonly kind: 'ct';
+  /** Index of the rule that it stands in; -1: none. */
+  readonly rule: number;
   readonly zone: number;
   readonly commit: boolean;
   readonly force: boolean;
@@ -166,6 +168,8 @@ export interface RecircEffect {
 /** learn: the flow-mod is made from the key at this point. It acts after the pass (the pass reads one version). */
 export interface LearnEffect {
   readonly kind: 'learn';
+  /** Index of the rule that it stands in; -1: none. */
+  readonly rule: number;
   readonly action: ActionOf<'learn'>;
   readonly key: Int32Array;
   readonly edit: Edit;

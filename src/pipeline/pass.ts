@@ -283,7 +283,13 @@ class Translation {
           }
           break;
         case 'learn':
-          this.emit({ kind: 'learn', action: step, key: this.packet.flow.slice(), edit: this.packet.edit });
+          this.emit({
+            kind: 'learn',
+            rule: this.rule,
+            action: step,
+            key: this.packet.flow.slice(),
+            edit: this.packet.edit,
+          });
           break;
         case 'finTimeout':
           if (
@@ -599,6 +605,7 @@ class Translation {
     }
     this.emit({
       kind: 'ct',
+      rule: this.rule,
       zone,
       commit: action.commit,
       force: action.force,

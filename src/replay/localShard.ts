@@ -48,6 +48,6 @@ export class LocalShard implements ShardHandle {
   async finish(): Promise<ShardResult> {
     const { engine } = this.shard;
     engine.finish();
-    return shardResult(engine, this.setup.allFlows, this.setup.finalEntries);
+    return shardResult(this.shard, this.setup.allFlows, this.setup.finalEntries);
   }
 }

@@ -112,6 +112,8 @@ export class ResultBuilder {
       this.outputs.push({ kind: 'output', port: effect.port, edit: effect.edit, maxLen: null });
     } else if (effect.kind === 'controller') {
       this.controllers++;
+    } else {
+      this.unsupported ??= coupling(effect);
     }
   }
 
@@ -144,6 +146,19 @@ export class ResultBuilder {
     if (this.ctDropped) return 'ctDropped';
     return this.controllers > 0 ? 'controller' : 'dropped';
   }
+}
+
+/**
+ * What ties connections to each other, so that it cannot be modelled one by one: rules that packets make or let age, and
+ * mappings that depend on who came before.
+ */
+function coupling(effect: Effect): UnsupportedAction | null {
+  if (effect.kind === 'learn') return { rule: effect.rule, what: 'learn in a replay' };
+  if (effect.kind === 'finTimeout') return { rule: effect.rule, what: 'fin_timeout in a replay' };
+  if (effect.kind === 'ct' && effect.nat !== null && effect.nat.kind !== null) {
+    return { rule: effect.rule, what: `ct(nat(${effect.nat.kind})) in a replay` };
+  }
+  return null;
 }
 
 function normalText(effect: NormalEffect): string {

@@ -2,6 +2,8 @@
 import { formatEntry } from '../conntrack/text.js';
 import type { ReplayEngine } from './engine.js';
 import type { ClosedWindow, Connection, DeadReason, Flow, PolicyFlow } from './flows.js';
+import type { Shard } from './shard.js';
+import { mergeUnjudged, type UnjudgedRecord } from './unjudged.js';
 
 export interface FlowRecord {
   readonly direction: 0 | 1;
@@ -41,11 +43,12 @@ export interface ShardResult {
   readonly floodedCount: number;
   /** Groups taken as established in their middle, and those whose originator is a guess. */
   readonly midstream: { readonly taken: number; readonly guessed: readonly GuessedOriginator[] };
+  readonly unjudged: UnjudgedRecord;
   /** Entries that `actual` has at the end, as `dpctl/dump-conntrack` prints them; null: not asked for. */
   readonly entries: readonly string[] | null;
 }
 
-export function shardResult(engine: ReplayEngine, tellAll: boolean, withEntries: boolean): ShardResult {
+export function shardResult({ engine, unjudged }: Shard, tellAll: boolean, withEntries: boolean): ShardResult {
   const { connections, deletedByStep } = engine.walker;
   let flowCount = 0;
   for (const { flows } of connections) flowCount += (flows[0] === null ? 0 : 1) + (flows[1] === null ? 0 : 1);
@@ -56,6 +59,7 @@ export function shardResult(engine: ReplayEngine, tellAll: boolean, withEntries:
     deleted: [...deletedByStep],
     floodedCount: engine.windows.floodedCount,
     midstream: { taken: engine.midstream?.taken ?? 0, guessed: guessedOriginators(engine) },
+    unjudged: unjudged.record(),
     entries: withEntries ? engine.finalEntries().map((entry) => formatEntry(entry)) : null,
   };
 }
@@ -91,6 +95,7 @@ export function mergeResults(results: readonly ShardResult[]): ShardResult {
       taken: sum(({ midstream }) => midstream.taken),
       guessed: results.flatMap(({ midstream }) => midstream.guessed).sort((a, b) => a.group - b.group),
     },
+    unjudged: mergeUnjudged(results.map(({ unjudged }) => unjudged)),
     entries: results.every(({ entries }) => entries === null)
       ? null
       : results.flatMap(({ entries }) => entries ?? []).sort(),

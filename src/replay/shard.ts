@@ -11,9 +11,10 @@ import type { HeaderLoader } from '../packet/headers.js';
 import { PacketInfo } from '../packet/packetInfo.js';
 import type { ReplayEngine } from './engine.js';
 import type { Treatments } from './macPass.js';
-import type { PacketResult } from './packetResult.js';
+import { isJudged, type PacketResult } from './packetResult.js';
 import { PacketClass } from './passes.js';
 import { ACTUAL, AFTER, BEFORE } from './restart.js';
+import { Unjudged } from './unjudged.js';
 import type { PacketVerdict, WalkPacket } from './walk.js';
 import { isAlike, type PacketJudgement } from './windows.js';
 
@@ -49,6 +50,7 @@ interface Waiting {
 
 export class Shard {
   readonly engine: ReplayEngine;
+  readonly unjudged = new Unjudged();
   private readonly index: number;
   private readonly count: number;
   private readonly tellAll: boolean;
@@ -75,7 +77,7 @@ export class Shard {
   /** Walks this shard's rows of the chunk. `headers` gives keys back. */
   walk(chunk: PacketTable, headers: HeaderLoader): MacRequest {
     const { columns, count } = chunk;
-    const { key, info, packet, engine, tellAll } = this;
+    const { key, info, packet, engine, tellAll, unjudged } = this;
     const request = new RequestBuilder(count, this.numbers);
     for (let row = 0; row < count; row++) {
       const group = columns.group[row]!;
@@ -89,6 +91,7 @@ export class Shard {
       packet.cls = this.classOf(group * 2 + packet.direction, columns.variant[row]!);
       const verdict = engine.walk(packet);
       const { results } = verdict;
+      if (!isJudged(results[ACTUAL].outcome)) unjudged.add(results[ACTUAL], packet.number);
       const isWanted = tellAll || !isAlike(results);
       const learns = results[ACTUAL].learns.length + results[BEFORE].learns.length + results[AFTER].learns.length;
       const place = isWanted || learns > 0 ? request.add(row, results, isWanted) : -1;

@@ -8,7 +8,7 @@ import type { ConnectionRecord, FlowRecord, ShardResult } from '../replay/record
 import type { Restart } from '../replay/restart.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { formatUnixNs, NEVER } from '../util/units.js';
-import type { Cause, Culprit, Flow, FlowName, Summary, Window } from './result.js';
+import type { Cause, Culprit, Flow, FlowName, Summary, UnsupportedUse, Window } from './result.js';
 
 /** Names that only the caller knows how to give. */
 export interface Naming {
@@ -30,6 +30,7 @@ export interface Described {
   readonly windows: Window[];
   readonly culprits: Culprit[];
   readonly flows: Flow[];
+  readonly unsupported: UnsupportedUse[];
   readonly counts: Omit<Summary, 'packets' | 'restart' | 'judge' | 'fidelity' | 'unfinished' | 'flooded'>;
 }
 
@@ -48,7 +49,7 @@ export class ReplayDescriber {
     this.batches = batchNumbers(naming.timeline);
   }
 
-  describe({ told, firstPackets, flowCount }: ShardResult, allFlows: boolean): Described {
+  describe({ told, firstPackets, flowCount, unjudged }: ShardResult, allFlows: boolean): Described {
     this.firstPackets = firstPackets;
     const flows = told.flatMap((connection) => flowsOf(connection));
     const windows = flows.flatMap((each) => each.flow.closed.map((window) => ({ each, window })));
@@ -59,6 +60,10 @@ export class ReplayDescriber {
       windows: described,
       culprits: culpritsOf(described),
       flows: worthTelling.map((each) => this.flow(each)),
+      unsupported: unjudged.unsupported.map((use) => ({
+        ...use,
+        rule: use.rule < 0 ? '' : this.naming.rule(use.rule),
+      })),
       counts: this.counts(
         firstPackets.length,
         flowCount,

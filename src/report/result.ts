@@ -164,7 +164,7 @@ export const summary = z.object({
   packets: z.object({
     replayed: count,
     notReplayed: z.record(z.string(), count).describe('by reason'),
-    outcomes: z.partialRecord(outcome, count).optional(),
+    outcomes: z.partialRecord(outcome, count).optional().describe('of packets that are not judged'),
   }),
   connections: count,
   flows: count,
@@ -252,6 +252,7 @@ const ambiguousPacket = z.object({
 });
 
 const unsupportedUse = z.object({ what: z.string(), rule: z.string(), packets: count, firstPacket: packetNumber });
+export type UnsupportedUse = z.infer<typeof unsupportedUse>;
 
 export const replayResult = z.object({
   schemaVersion: z.literal(SCHEMA_VERSION),

@@ -223,6 +223,12 @@ export function uncertainPackets({ ambiguous, unsupported, summary }: ReplayResu
       }
     }
   }
+  const untold = ambiguous === undefined ? (summary.packets.outcomes?.ambiguous ?? 0) : 0;
+  if (untold > 0) {
+    lines.push(
+      `${plural(untold, 'packet')} not judged: which of two rules they meet hangs on an order that is not known`,
+    );
+  }
   if (unsupported !== undefined && unsupported.length > 0) {
     lines.push('Not supported, so not judged');
     for (const { what, rule, packets, firstPacket } of unsupported.slice(0, FLOWS_SHOWN)) {
