@@ -1,6 +1,6 @@
 /**
  * `node dist/test/fuzz/main.js [--count N] [--seed S] [--target NAME] [--seconds T] [--keep DIR]`: N damaged inputs of each kind
- * (T: at most so long), in a thread that is watched: one that does not come back in 30 s is a hang. Failures are named with
+ * (T: at most so long), in a thread that is watched: one that does not come back in a minute is a hang. Failures are named with
  * target, seed and number; --keep saves their bytes. Exit code 1 if there are any.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -11,8 +11,8 @@ import { readCorpus } from './corpus.js';
 import { FuzzFailure, fuzz, fuzzInput } from './run.js';
 import { TARGETS, type Target } from './targets.js';
 
-const HANG_MS = 30_000;
-const BATCH = 100;
+const HANG_MS = 60_000;
+const BATCH = 20;
 const MAX_HEAP_MB = 1024;
 
 interface Job {
@@ -31,6 +31,7 @@ async function work({ target: name, seed, count, seconds }: Job): Promise<void> 
   const target = TARGETS.find((each) => each.name === name)!;
   const corpus = readCorpus(true).get(name)!;
   const say = (report: Report): void => parentPort!.postMessage(report);
+  say({ kind: 'alive', done: 0 });
   const deadline = Date.now() + seconds * 1000;
   const fates = { whole: 0, partly: 0, refused: 0 };
   let slowest = 0;
