@@ -8,11 +8,12 @@ import { MACHINE_LIMITS, type MachineLimits } from '../src/classify/tableMachine
 import { Prng } from '../src/util/prng.js';
 import { randomHistory, shapeArbitrary } from './oracle/randomHistory.js';
 import { randomKey } from './oracle/randomTables.js';
+import { runsOf } from './oracle/runs.js';
 
 const TINY: MachineLimits = { transitions: 12, states: 10, leaps: 3, leapWords: 12 };
 const WITHOUT_LEAPS: MachineLimits = { ...MACHINE_LIMITS, leapWords: 1 };
 
-test('the compiled classifier gives answer, validity and explanation of the linear one, with little memory and without leaps too', () => {
+test('the compiled classifier gives answer, validity and explanation of the linear one, with little memory and without leaps too', (t) => {
   fc.assert(
     fc.property(fc.integer(), shapeArbitrary, (seed, shape) => {
       const prng = new Prng(seed);
@@ -35,6 +36,6 @@ test('the compiled classifier gives answer, validity and explanation of the line
         if (n % 10 === 0) assert.deepEqual(compiled.explain(0, key, version), linear.explain(0, key, version));
       }
     }),
-    { numRuns: 60 },
+    runsOf(t, 60),
   );
 });

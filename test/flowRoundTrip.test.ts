@@ -9,6 +9,7 @@ import { parseRule } from '../src/openflow/flowText.js';
 import { OF_VERSIONS } from '../src/openflow/formats.js';
 import { type Match, matchKey } from '../src/openflow/match.js';
 import { InputError } from '../src/util/errors.js';
+import { runsOf } from './oracle/runs.js';
 
 const bits = (width: number): fc.Arbitrary<bigint> => fc.bigInt({ min: 0n, max: (1n << BigInt(width)) - 1n });
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
@@ -119,7 +120,7 @@ function accepted<T>(step: () => T): T | null {
   }
 }
 
-test('what is printed reads back as the same rule and prints the same, in every version', () => {
+test('what is printed reads back as the same rule and prints the same, in every version', (t) => {
   let read = 0;
   fc.assert(
     fc.property(flow, fc.constantFrom(...OF_VERSIONS), (text, of): void => {
@@ -141,12 +142,12 @@ test('what is printed reads back as the same rule and prints the same, in every 
         );
       }
     }),
-    { numRuns: 600 },
+    runsOf(t, 600),
   );
   assert.ok(read > 150, `only ${read} of 600 random flows were read`);
 });
 
-test('no text whatever makes the parser fail in another way than by an error with a column', () => {
+test('no text whatever makes the parser fail in another way than by an error with a column', (t) => {
   const words = fc.array(
     fc.oneof(
       fc.constantFrom(
@@ -193,6 +194,6 @@ test('no text whatever makes the parser fail in another way than by an error wit
         assert.ok(column === undefined || (column >= 1 && column <= text.length + 1), `${text}: column ${column}`);
       }
     }),
-    { numRuns: 3000 },
+    runsOf(t, 3000),
   );
 });

@@ -7,8 +7,9 @@ import { Prng } from '../src/util/prng.js';
 import { NEVER } from '../src/util/units.js';
 import { randomHistory, shapeArbitrary } from './oracle/randomHistory.js';
 import { randomKey } from './oracle/randomTables.js';
+import { runsOf } from './oracle/runs.js';
 
-test('a linear lookup gives the answer of a plain list of rules at every version, with the longest validity', () => {
+test('a linear lookup gives the answer of a plain list of rules at every version, with the longest validity', (t) => {
   fc.assert(
     fc.property(fc.integer(), shapeArbitrary, (seed, shape) => {
       const prng = new Prng(seed);
@@ -36,11 +37,11 @@ test('a linear lookup gives the answer of a plain list of rules at every version
         }
       }
     }),
-    { numRuns: 80 },
+    runsOf(t, 80),
   );
 });
 
-test('the present rules are dumped mask by mask in the order of visits', () => {
+test('the present rules are dumped mask by mask in the order of visits', (t) => {
   fc.assert(
     fc.property(fc.integer(), shapeArbitrary, (seed, shape) => {
       const { tables, models } = randomHistory(new Prng(seed), shape, 30);
@@ -50,6 +51,6 @@ test('the present rules are dumped mask by mask in the order of visits', () => {
         model.list.flatMap(({ mask }) => model.rulesOf(mask).map((rule) => rule.cookie)),
       );
     }),
-    { numRuns: 40 },
+    runsOf(t, 40),
   );
 });

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Case } from '../src/cases/caseFormat.js';
 import { Tracker } from '../src/conntrack/tracker.js';
 import { Prng } from '../src/util/prng.js';
+import { ethernet, fragments, ipv4, mac, udp } from './oracle/frames.js';
+import { labelOf } from './oracle/randomTraffic.js';
 import { randomWorld } from './oracle/randomWorld.js';
 import { replayInOrder } from './oracle/replayInOrder.js';
 import { replayTransposed } from './oracle/replayTransposed.js';
@@ -33,4 +36,30 @@ test('a replay group by group gives what three switches give packet by packet in
   );
   t.diagnostic(`${packets} packets in three worlds, ${windows} windows`);
   assert.ok(windows > 0, 'no window came up: nothing was tested');
+});
+
+test('a fragment that waits at a ct() in one world only is not lost when the worlds have the same entries', () => {
+  const [src, dst] = [ipv4('10.0.0.1'), ipv4('10.0.0.2')];
+  const pieces = fragments(src, dst, udp(src, dst, 1000, 80, 100), { proto: 17, id: 7 }, 40);
+  const label = JSON.stringify(labelOf('udp', '10.0.0.1:1000', '10.0.0.2:80'));
+  const world: Case = {
+    id: 'fragments',
+    ports: [1, 2].map((ofport) => ({ name: `p${ofport}`, ofport })),
+    flows: ['ip,actions=ct(table=1,zone=5)', 'table=1,actions=output:2'],
+    steps: [
+      { t: 1, mods: [{ op: 'add', flow: 'ip,actions=output:2' }] },
+      ...pieces.map((piece, i) => {
+        const frame = ethernet(mac('02:00:00:00:00:02'), mac('02:00:00:00:00:01'), null, 0x0800, piece);
+        return { t: 2 + i, packet: { in_port: 1, hex: frame.toString('hex') }, note: label };
+      }),
+    ],
+  };
+  const input = worldInput(world, false);
+  const options = { judgeBefore: true, tracker: new Tracker('linux') };
+  const expected = replayInOrder(input, options);
+  assert.deepEqual(
+    expected.packets.map(({ outcomes }) => outcomes[1]),
+    ['held', 'held', 'delivered'],
+  );
+  assert.deepEqual(replayTransposed(input, { ...options, reuse: true }), expected);
 });
