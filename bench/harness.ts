@@ -48,8 +48,10 @@ export interface BenchOutcome {
   readonly failed: string[];
 }
 
-export async function runBench(bench: Bench, context: BenchContext, rounds: number): Promise<BenchOutcome> {
-  const { contestants, absent } = await bench.contestants(context);
+/** `size`: only contestants whose size contains it. */
+export async function runBench(bench: Bench, context: BenchContext, rounds: number, size = ''): Promise<BenchOutcome> {
+  const { contestants: all, absent } = await bench.contestants(context);
+  const contestants = all.filter((contestant) => contestant.size.includes(size));
   const figures = contestants.map((): Map<string, Figure[]> => new Map());
   const failed: string[] = [];
   for (let round = 0; round < rounds; round++) {

@@ -32,7 +32,7 @@ export const lookup: Bench = {
       absent.push({ method: 'DPDK librte_acl', bring: 'apt-get install gcc pkg-config libdpdk-dev' });
     for (const { size, filters } of filterSets(context)) {
       const set = readFilters(filters);
-      const source = { count: context.tiny ? 500 : 300_000, seed: 7, flows: 0 };
+      const source = { count: context.tiny ? 500 : 120_000, seed: 7, flows: 0 };
       const { headers } = readTrace(source, set);
       const trace = join(context.work, `${size}.tsv`);
       writeFileSync(trace, traceText(headers));
@@ -44,7 +44,7 @@ export const lookup: Bench = {
             method,
             filters,
             trace: { file: trace },
-            passes: context.tiny ? 1 : 5,
+            passes: context.tiny ? 1 : 3,
             checkBudget: CHECK_BUDGET,
           }),
         );
@@ -71,7 +71,7 @@ function filterSets({ tiny, shared }: BenchContext): { size: string; filters: Fi
 function conjunctions(context: BenchContext): Contestant[] {
   const sizes = context.tiny ? (['tiny'] as const) : (['S', 'M'] as const);
   return sizes.flatMap((name) => {
-    const { flows, headers } = makeConjunctions(CONJUNCTION_SIZES[name], context.tiny ? 200 : 100_000, 3);
+    const { flows, headers } = makeConjunctions(CONJUNCTION_SIZES[name], context.tiny ? 200 : 40_000, 3);
     const size = `conjunctions-${name}`;
     writeFileSync(join(context.work, `${size}.flows`), flows);
     writeFileSync(join(context.work, `${size}.headers`), headers);
@@ -112,7 +112,7 @@ function aclContestants(
     method: burst === 1 ? 'librte_acl, one per call' : `librte_acl, bursts of ${burst}`,
     peer: true,
     async run() {
-      const output = await outputOf(pinned([program, filters, trace, '5', String(burst)], context.core), undefined);
+      const output = await outputOf(pinned([program, filters, trace, '3', String(burst)], context.core), undefined);
       const [speed, build, checksum = ''] = output.trim().split(' ');
       return [
         { unit: 'lookups/cpu-s', value: Number(speed), checksum },

@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- options]`: one table of everything, peers in the same run.
- *   --only NAME     this bench only (repeatable)      --rounds N    default 3      --core N   default the last one
+ *   --only NAME     this bench only (repeatable)      --size TEXT   only sizes whose name contains it
+ *   --rounds N      default 3                         --core N      default the last one
  *   --json FILE     the rows                          --plots DIR   bar charts, SVG
  *   --tiny          small inputs, one round (tests)   --no-peers    only what is ours
  */
@@ -24,6 +25,7 @@ export const BENCHES: readonly Bench[] = [scan, lookup, compile, conntrack, repl
 const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
+    size: { type: 'string', default: '' },
     rounds: { type: 'string', default: '3' },
     core: { type: 'string', default: String(cpus().length - 1) },
     json: { type: 'string' },
@@ -37,8 +39,12 @@ const { values } = parseArgs({
 /** With --rows FILE nothing is measured: rows of an earlier run are drawn. */
 const rows =
   values.rows === undefined ? await measure() : (JSON.parse(readFileSync(values.rows, 'utf8')) as BenchRow[]);
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 1)}\n`);
+if (values.json !== undefined) writeRows(values.json, rows);
 if (values.plots !== undefined) console.log(`${writePlots(values.plots, rows).join('\n')}`);
+
+function writeRows(path: string, rows: readonly BenchRow[]): void {
+  writeFileSync(path, `${JSON.stringify(rows, null, 1)}\n`);
+}
 
 async function measure(): Promise<BenchRow[]> {
   const known = BENCHES.map(({ name }) => name);
@@ -57,11 +63,18 @@ async function measure(): Promise<BenchRow[]> {
   console.log(`${machineLine()}; CPU time of one pinned core, ${values.rounds} rounds, contestants in turn\n`);
   try {
     for (const bench of BENCHES.filter(({ name }) => values.only?.includes(name) ?? true)) {
-      const { rows, absent, failed } = await runBench(bench, context, values.tiny ? 1 : Number(values.rounds));
+      const { rows, absent, failed } = await runBench(
+        bench,
+        context,
+        values.tiny ? 1 : Number(values.rounds),
+        values.size,
+      );
       all.push(...rows);
       missing.push(...absent);
       console.log(benchTable(rows, false));
       for (const text of failed) console.log(`failed: ${text}`);
+      // After each bench, so that a run that is stopped leaves what it has.
+      if (values.json !== undefined) writeRows(values.json, all);
     }
   } finally {
     rmSync(work, { recursive: true });

@@ -55,14 +55,14 @@ for (const method of FILTER_METHOD_NAMES.filter((name) => name !== 'linear')) {
         const headers = makeHeaders(set, 150, seed + 1);
         assert.deepEqual(answers(makeFilterClassifier(method, set), headers), answers(new LinearScan(set), headers));
       }),
-      { numRuns: method === 'trie' ? 6 : 25 },
+      { numRuns: method === 'trie' ? 5 : 15 },
     );
   });
 
   test(`${method} gives the answers of the linear scan on generated sets of each kind`, () => {
     for (const kind of FILTER_KINDS) {
-      const set = makeFilters(kind, 700, 11);
-      const headers = makeHeaders(set, 1500, 12);
+      const set = makeFilters(kind, 300, 11);
+      const headers = makeHeaders(set, 800, 12);
       const classifier = makeFilterClassifier(method, set);
       const expected = answers(new LinearScan(set), headers);
       assert.deepEqual(answers(classifier, headers), expected, kind);
@@ -94,7 +94,7 @@ test('filters taken out and put back in any order leave the answers of the linea
         assert.deepEqual(answers(classifier, headers), expected);
       }
     }),
-    { numRuns: 15 },
+    { numRuns: 10 },
   );
 });
 
@@ -147,6 +147,6 @@ test('tuple space search over OpenFlow tables gives the answer, validity and exp
         if (n % 10 === 0) assert.deepEqual(space.explain(0, key, version), linear.explain(0, key, version));
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 20 },
   );
 });

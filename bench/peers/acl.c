@@ -4,7 +4,9 @@
  * digest of the answers (that of src/api/benchMeter.ts: equal answers, equal digests).
  * Build: gcc -O3 -march=native acl.c $(pkg-config --cflags --libs libdpdk) -o acl
  */
-#include <inttypes.h>
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

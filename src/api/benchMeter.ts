@@ -17,6 +17,22 @@ export function timed<T>(run: () => T): { result: T; ns: number } {
   return { result, ns: Math.max(1, cpuNs() - before) };
 }
 
+/** A pass shorter than this would measure the compiler that runs beside it. */
+const PASS_NS = 1e8;
+
+/** Items per CPU second, `run` doing `count` of them, as often as it takes to be measured. */
+export function rateOf(count: number, run: () => unknown): number {
+  const before = cpuNs();
+  let ns = 0;
+  let runs = 0;
+  do {
+    run();
+    runs++;
+    ns = Math.max(1, cpuNs() - before);
+  } while (ns < PASS_NS);
+  return ((count * runs) / ns) * 1e9;
+}
+
 /** Bytes in use after a collection (node --expose-gc), typed arrays included. */
 export function memoryInUse(): number {
   globalThis.gc?.();

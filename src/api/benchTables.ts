@@ -10,7 +10,7 @@ import { InputError } from '../util/errors.js';
 import { readInputFile, textOf } from '../util/inputFile.js';
 import { linesOf } from '../util/lines.js';
 import { WordTable } from '../util/wordTable.js';
-import { batchHistogram, Digest, memoryInUse, timed } from './benchMeter.js';
+import { batchHistogram, Digest, memoryInUse, rateOf, timed } from './benchMeter.js';
 import type { BenchMeasure, TableTask } from './benchTask.js';
 
 /** Headers as the words that differ from 0 in any of them. */
@@ -34,10 +34,10 @@ export function measureTables(task: TableTask): BenchMeasure {
   const { result: classifier, ns } = timed((): Classifier => TABLE_METHODS[task.method].make(timeline));
   const rules = timeline.rules.length;
   const count = task.method === 'linear' ? Math.min(keys.count, Math.ceil(2e7 / Math.max(1, rules))) : keys.count;
-  const speed = (): number => (count / timed(() => lookUpAll(classifier, keys, 0, count)).ns) * 1e9;
-  const firstPass = speed();
+  const pass = (): number => lookUpAll(classifier, keys, 0, count);
+  const firstPass = (count / timed(pass).ns) * 1e9;
   const bytes = memoryInUse() - before;
-  const passes = Array.from({ length: task.passes }, speed);
+  const passes = Array.from({ length: task.passes }, () => rateOf(count, pass));
   const answers = answersOf(classifier, keys, keys.count);
   const histogram = batchHistogram(count, (from, to) => lookUpAll(classifier, keys, from, to));
   const checkedCount = Math.min(keys.count, Math.ceil(task.checkBudget / 20 / Math.max(1, rules)));

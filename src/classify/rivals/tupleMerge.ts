@@ -4,18 +4,7 @@
  * probe each, visited best first until none can be better. Filters may come and go.
  */
 import { type FilterSet, fits, PACKED, packFilters, prefixMask, type UpdatableClassifier } from './filters.js';
-import {
-  addPorts,
-  covers,
-  filterHash,
-  NO_ENTRY,
-  networkHash,
-  type Tuple,
-  TupleTable,
-  TupleTables,
-  tupleName,
-  tupleOf,
-} from './tuples.js';
+import { addPorts, NO_ENTRY, networkHash, type Tuple, TupleTable, TupleTables, tupleName } from './tuples.js';
 
 /** So many filters may meet in one chain before another table is tried (the paper's collision limit; 4 is worse, 20 no better). */
 const CHAIN_MAX = 10;
@@ -57,23 +46,47 @@ export class TupleMerge implements UpdatableClassifier {
 
   insert(filter: number): void {
     const table = this.tableFor(filter);
-    this.store.insert(table, filter, filterHash(table.tuple, this.set, filter));
+    this.store.insert(table, filter, this.hashIn(table, filter));
     this.tableOf[filter] = table;
   }
 
   remove(filter: number): void {
     const table = this.tableOf[filter] ?? null;
     if (table === null) return;
-    this.store.remove(table, filter, filterHash(table.tuple, this.set, filter));
+    this.store.remove(table, filter, this.hashIn(table, filter));
     this.tableOf[filter] = null;
   }
 
+  /** The hash under which the table holds the filter. */
+  private hashIn(table: TupleTable, filter: number): number {
+    const { packed } = this;
+    const at = filter * PACKED;
+    const network = networkHash(
+      packed[at]! & table.srcMask,
+      packed[at + 2]! & table.dstMask,
+      (packed[at + 6]! >>> 8) & table.protoMask,
+    );
+    const ports = (packed[at + 4]! << 16) | (packed[at + 5]! & 0xffff);
+    return addPorts(network, ports & table.portMask);
+  }
+
   private tableFor(filter: number): TupleTable {
-    const tuple = tupleOf(this.set, filter);
-    for (const table of this.store.tables) {
-      if (!covers(table.tuple, tuple)) continue;
-      if (this.store.chainLength(table, filterHash(table.tuple, this.set, filter)) < CHAIN_MAX) return table;
+    const { packed, store } = this;
+    const { tables } = store;
+    const at = filter * PACKED;
+    const [srcMask, dstMask, protoMask] = [packed[at + 1]!, packed[at + 3]!, packed[at + 6]! & 0xff];
+    // Ports count where a filter names a single one.
+    const portMask = (packed[at + 4]! >>> 16 === 0 ? 0xffff0000 : 0) | (packed[at + 5]! >>> 16 === 0 ? 0xffff : 0);
+    for (let t = 0; t < tables.length; t++) {
+      const table = tables[t]!;
+      const tooFine =
+        (table.srcMask & ~srcMask) |
+        (table.dstMask & ~dstMask) |
+        (table.portMask & ~portMask) |
+        (table.protoMask & ~protoMask);
+      if (tooFine === 0 && store.chainLength(table, this.hashIn(table, filter)) < CHAIN_MAX) return table;
     }
+    const tuple = { srcMask, dstMask, portMask, protoMask };
     for (const relaxed of relaxations(tuple, this.set.srcBits[filter]!, this.set.dstBits[filter]!)) {
       const table = this.newTable(relaxed);
       if (table !== null) return table;

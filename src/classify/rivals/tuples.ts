@@ -3,7 +3,6 @@
  * Entries hang in chains sorted by filter, so the first one that fits ends the chain. An entry is not compared with
  * the masked header: the filter itself is tested, which is exact whatever the hash did.
  */
-import { type FilterSet, prefixMask } from './filters.js';
 
 /** The masks of one table. */
 export interface Tuple {
@@ -159,35 +158,6 @@ export class TupleTables<T extends TupleTable = TupleTable> {
     for (; at > 0 && tables[at - 1]!.best > table.best; at--) tables[at] = tables[at - 1]!;
     tables[at] = table;
   }
-}
-
-/** The hash under which a filter is found in a table whose tuple is no finer than the filter. */
-export function filterHash({ srcMask, dstMask, portMask, protoMask }: Tuple, set: FilterSet, filter: number): number {
-  const ports = (set.sportFrom[filter]! << 16) | set.dportFrom[filter]!;
-  const network = networkHash(set.src[filter]! & srcMask, set.dst[filter]! & dstMask, set.proto[filter]! & protoMask);
-  return addPorts(network, ports & portMask);
-}
-
-/** The finest tuple of a filter that takes no range apart: ports count where they are single ones. */
-export function tupleOf(set: FilterSet, filter: number): Tuple {
-  const sport = set.sportFrom[filter] === set.sportTo[filter] ? 0xffff0000 : 0;
-  const dport = set.dportFrom[filter] === set.dportTo[filter] ? 0xffff : 0;
-  return {
-    srcMask: prefixMask(set.srcBits[filter]!),
-    dstMask: prefixMask(set.dstBits[filter]!),
-    portMask: sport | dport,
-    protoMask: set.proto[filter]! < 0 ? 0 : 0xff,
-  };
-}
-
-/** Can everything that has tuple `fine` be hashed under `coarse`? */
-export function covers(coarse: Tuple, fine: Tuple): boolean {
-  return (
-    (coarse.srcMask & ~fine.srcMask) === 0 &&
-    (coarse.dstMask & ~fine.dstMask) === 0 &&
-    (coarse.portMask & ~fine.portMask) === 0 &&
-    (coarse.protoMask & ~fine.protoMask) === 0
-  );
 }
 
 function doubled(array: Int32Array): Int32Array<ArrayBuffer> {
