@@ -97,10 +97,26 @@ const cache = new WeakMap<readonly Action[], readonly Step[]>();
 export function stepsOf(actions: readonly Action[]): readonly Step[] {
   let steps = cache.get(actions);
   if (steps === undefined) {
-    steps = actions.map(compileAction);
+    steps = compileList(actions);
     cache.set(actions, steps);
   }
   return steps;
+}
+
+function compileList(actions: readonly Action[]): readonly Step[] {
+  return actions.map((action) => {
+    const step = compileAction(action);
+    if (step !== action) sources.set(step, action);
+    return step;
+  });
+}
+
+const sources = new WeakMap<Step, Action>();
+
+/** The action that a step was made from; null: the pipeline's own (frozen lists). */
+export function actionOf(step: Step): Action | null {
+  if (step.type === 'unroll') return null;
+  return sources.get(step) ?? (step as Action);
 }
 
 function knownField(name: string): Field {
@@ -268,7 +284,7 @@ function compileAction(action: Action): Step {
     case 'ct': {
       const zone = typeof action.zone === 'number' ? action.zone : slotOf(action.zone);
       if (zone === null) return { type: 'unsupported', what: 'ct with a zone from tun_metadata' };
-      return { type: 'ct', action, zone, exec: action.exec.map(compileAction) };
+      return { type: 'ct', action, zone, exec: compileList(action.exec) };
     }
     case 'clone':
       return {

@@ -2,6 +2,8 @@
 import type { Classifier } from '../classify/classifier.js';
 import type { Action } from '../openflow/actions.js';
 import type { Rule } from '../openflow/rule.js';
+import type { Step } from './compile.js';
+import type { Pass } from './effects.js';
 
 export type VlanMode = 'access' | 'trunk' | 'native-tagged' | 'native-untagged' | 'dot1q-tunnel';
 
@@ -68,4 +70,25 @@ export interface PipelineEnv {
   readonly ports: ReadonlyMap<number, PipelinePort>;
   readonly groups: ReadonlyMap<number, Group>;
   readonly config: BridgeConfig;
+  /** Told of every pass as it runs (`trace`); slow. */
+  readonly observer?: PassObserver;
+}
+
+/** Keys are those of the moment and are written on afterwards: copy what is kept. */
+export interface PassObserver {
+  /** A pass begins at `table`; `resumed`: after a recirculation. */
+  begin(key: Int32Array, table: number, resumed: boolean): void;
+  /** A lookup was answered (-1: table miss); what follows up to `leave` is in its list. */
+  enter(table: number, rule: number, key: Int32Array): void;
+  /** A list that stands in no table: an action set, a bucket. */
+  enterList(what: string, isIndented: boolean): void;
+  leave(): void;
+  /** About to be executed. */
+  action(step: Step): void;
+  /** An empty list. */
+  drop(): void;
+  detail(text: string): void;
+  warn(text: string): void;
+  /** `key`: the packet as it is at the end. */
+  end(key: Int32Array, pass: Pass): void;
 }

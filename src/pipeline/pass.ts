@@ -13,7 +13,7 @@ import { executedActionSet } from './actionSet.js';
 import { readSlot, readSlotNumber, type Step, type StepOf, stepsOf, writeSlot } from './compile.js';
 import { labelWrite, markWrite } from './ctWrites.js';
 import type { Effect, Frozen, LookupRecord, NestedStart, Pass, UnsupportedAction } from './effects.js';
-import type { Group, GroupBucket, PipelineEnv, PipelinePort } from './env.js';
+import type { Group, GroupBucket, PassObserver, PipelineEnv, PipelinePort } from './env.js';
 import { isGratuitousArp, isIp, isMplsType, isVlanType, PROTO, popVlan, pushVlan, swapTuple } from './flowOps.js';
 import { PassPacket } from './passPacket.js';
 
@@ -76,11 +76,13 @@ class Translation {
   private frozenSteps: Step[] = [];
   /** The recirculation is for the datapath's hash. */
   private needsHash = false;
+  private readonly observer: PassObserver | null;
 
   constructor(env: PipelineEnv, key: Int32Array, version: number, start: PassStart) {
     this.env = env;
     this.version = version;
     this.start = start;
+    this.observer = env.observer ?? null;
     this.packet = new PassPacket(key, SCRATCH_FLOW, SCRATCH_BASE);
     this.packet.flow[K.actset_output] = PORT.UNSET;
     this.table = start.table;
@@ -96,6 +98,7 @@ class Translation {
   }
 
   run(): Pass {
+    this.observer?.begin(this.packet.flow, this.table, this.start.frozen !== null);
     const frozen = this.start.frozen?.steps ?? [];
     if (frozen.length > 0) {
       this.runSteps(frozen, true);
@@ -103,9 +106,17 @@ class Translation {
       this.triggerFreeze();
     } else {
       this.rule = this.lookup(this.table, this.packet.flow[K.in_port]!);
+      this.observer?.enter(this.table, this.rule, this.packet.flow);
       this.runSteps(this.stepsOfRule(this.rule), true);
+      this.observer?.leave();
     }
     if (this.error === null) this.finishList();
+    const pass = this.result();
+    this.observer?.end(this.packet.flow, pass);
+    return pass;
+  }
+
+  private result(): Pass {
     return {
       effects: this.effects,
       lookups: this.lookups,
@@ -170,11 +181,13 @@ class Translation {
     if (withCt) swapTuple(this.packet.flow);
     this.rule = this.lookup(table, inPort);
     if (withCt) swapTuple(this.packet.flow);
+    this.observer?.enter(table, this.rule, this.packet.flow);
     const deepens = table <= callerTable ? 1 : 0;
     this.resubmits++;
     this.depth += deepens;
     this.runSteps(this.stepsOfRule(this.rule), isLast);
     this.depth -= deepens;
+    this.observer?.leave();
     this.rule = callerRule;
     this.table = callerTable;
   }
@@ -191,6 +204,7 @@ class Translation {
 
   /** do_xlate_actions. `isLast`: nothing of the pass follows the list, so a clone at its end needs no copy of the packet. */
   private runSteps(steps: readonly Step[], isLast: boolean): void {
+    if (steps.length === 0) this.observer?.drop();
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]!;
       const last = isLast && i === steps.length - 1 && this.actionSet.length === 0;
@@ -200,6 +214,7 @@ class Translation {
         if (this.freezing) this.freezeRest(steps, i);
         return;
       }
+      this.observer?.action(step);
       switch (step.type) {
         case 'write':
           this.packet.write(step);
@@ -387,6 +402,7 @@ class Translation {
         break;
       default:
         if (port !== inPort) this.send(port);
+        else this.observer?.warn('skipping output to input port');
     }
   }
 
@@ -406,6 +422,7 @@ class Translation {
   private send(port: number): void {
     const target = this.env.ports.get(port);
     if (target !== undefined) this.sendTo(target, null);
+    else this.observer?.warn('Nonexistent output port');
   }
 
   /** compose_output_action__ */
@@ -470,10 +487,10 @@ class Translation {
       this.select(group, isLast);
     } else if (group.type === 'ff') {
       const bucket = group.buckets.find((each) => this.isLive(each, 0));
-      if (bucket !== undefined) this.bucket(bucket, isLast);
+      if (bucket !== undefined) this.bucket(group, bucket, isLast);
     } else {
       const final = group.buckets[group.buckets.length - 1];
-      for (const bucket of group.buckets) this.bucket(bucket, isLast && bucket === final);
+      for (const bucket of group.buckets) this.bucket(group, bucket, isLast && bucket === final);
     }
     return true;
   }
@@ -487,7 +504,7 @@ class Translation {
     }
     const live = group.buckets.filter((bucket) => bucket.weight > 0 && this.isLive(bucket, 0));
     if (live.length === 1) {
-      this.bucket(live[0]!, isLast);
+      this.bucket(group, live[0]!, isLast);
     } else if (live.length > 1) {
       this.unsupported ??= { rule: this.rule, what: 'group of type select (its bucket hangs on a hash)' };
       this.exit = true;
@@ -504,10 +521,12 @@ class Translation {
   }
 
   /** xlate_group_bucket: its actions are an action set of their own; the key is as before afterwards. */
-  private bucket(bucket: GroupBucket, isLast: boolean): void {
+  private bucket(group: Group, bucket: GroupBucket, isLast: boolean): void {
     const kept = this.packet.copy();
     this.depth++;
+    this.observer?.enterList(`bucket ${group.buckets.indexOf(bucket)}`, true);
     this.runSteps(executedActionSet(stepsOf(bucket.actions)), isLast);
+    this.observer?.leave();
     this.depth--;
     if (this.freezing) this.finishFreezing();
     this.packet.flow = kept.flow;
@@ -583,9 +602,12 @@ class Translation {
 
   /** xlate_action_set */
   private runActionSet(): void {
+    if (this.actionSet.length === 0) return;
     const steps = executedActionSet(this.actionSet);
     this.actionSet = [];
+    this.observer?.enterList('--. Executing action set:', false);
     this.runSteps(steps, true);
+    this.observer?.leave();
   }
 
   // --- recirculation
@@ -619,6 +641,11 @@ class Translation {
       edit: this.packet.edit,
     });
     this.packet.clearConntrack();
+    if (action.table !== null) {
+      const resumed = `The forked pipeline will be resumed at table ${action.table}.`;
+      this.observer?.detail(`A clone of the packet is forked to recirculate. ${resumed}`);
+    }
+    this.observer?.detail('Sets the packet to an untracked state, and clears all the conntrack fields.');
   }
 
   /** ctx_trigger_freeze */
