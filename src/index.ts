@@ -12,6 +12,8 @@ import type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api
 import type { PacketsOptions, ReadPacket } from './api/packets.js';
 import type { ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
 import type { ScheduleOptions } from './api/schedule.js';
+import type { TraceOptions } from './api/trace.js';
+import type { TraceResult } from './api/traceResult.js';
 import type { HistogramFile } from './report/histograms.js';
 import type { SchemaName } from './report/names.js';
 import type { CompareResult } from './report/result.js';
@@ -25,6 +27,9 @@ export type { FlowFileOptions, FlowLine, FlowsOptions, ParsedFlows } from './api
 export type { PacketsOptions, ReadPacket } from './api/packets.js';
 export type { FinalConntrack, Progress, ReplayOptions, ReplayOutcome, RunOptions } from './api/replayOptions.js';
 export type { ScheduleOptions } from './api/schedule.js';
+export type { TraceOptions } from './api/trace.js';
+export type * from './api/traceResult.js';
+export { traceText } from './api/traceText.js';
 export { compareText } from './report/compareText.js';
 export { canonicalJson, digest } from './report/digest.js';
 export { FAIL_ON, type FailOn, holding } from './report/failOn.js';
@@ -70,6 +75,11 @@ export async function loadRestart(options: ScheduleOptions): Promise<Schedule> {
  */
 export async function replay(options: ReplayOptions): Promise<ReplayOutcome> {
   return (await import('./api/replay.js')).replay(options);
+}
+
+/** One packet, of a trace or as flow text, explained rule by rule in each world. InputError and UsageError as `replay`. */
+export async function trace(options: TraceOptions): Promise<TraceResult> {
+  return (await import('./api/trace.js')).trace(options);
 }
 
 /** A schedule as NDJSON, which reads back the same. */

@@ -1,5 +1,4 @@
 /** What a run of the pipeline did, rule by rule and action by action, as a tree per pass: the observer behind `trace`. */
-import type { PortNames } from '../fields/portText.js';
 import { formatActionList } from '../openflow/actionPrint.js';
 import { formatMatch } from '../openflow/matchText.js';
 import type { Rule } from '../openflow/rule.js';
@@ -35,13 +34,11 @@ export interface TreePass {
 export class TreeBuilder implements PassObserver {
   readonly passes: TreePass[] = [];
   private readonly ruleAt: (index: number) => Rule;
-  private readonly ports: PortNames;
   /** Lists that are open, the innermost last. */
   private open: TreeNode[][] = [];
 
-  constructor(ruleAt: (index: number) => Rule, ports: PortNames) {
+  constructor(ruleAt: (index: number) => Rule) {
     this.ruleAt = ruleAt;
-    this.ports = ports;
   }
 
   begin(key: Int32Array, table: number, resumed: boolean): void {
@@ -66,11 +63,11 @@ export class TreeBuilder implements PassObserver {
 
   action(step: Step): void {
     const action = actionOf(step);
-    if (action !== null) this.add('action', formatActionList([action], { ports: this.ports }), true, null);
+    if (action !== null) this.add('action', formatActionList([action]), true, null);
   }
 
-  drop(): void {
-    this.add('action', 'drop', true, null);
+  actionText(text: string): void {
+    this.add('action', text, true, null);
   }
 
   detail(text: string): void {
@@ -91,7 +88,7 @@ export class TreeBuilder implements PassObserver {
   private ruleText(index: number): string {
     if (index < 0) return 'No match.';
     const { match, priority, cookie } = this.ruleAt(index);
-    const text = formatMatch(match, { ports: this.ports, priority: DEFAULT_PRIORITY });
+    const text = formatMatch(match, { priority: DEFAULT_PRIORITY });
     const tail = cookie === 0n ? '' : `, cookie 0x${cookie.toString(16)}`;
     return `${text}${text === '' ? '' : ', '}priority ${priority}${tail}`;
   }

@@ -24,6 +24,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/demo.js'),
   },
   {
+    name: 'trace',
+    summary: 'one packet rule by rule, at any version, in each world',
+    load: () => import('./commands/trace.js'),
+  },
+  {
     name: 'compare',
     summary: 'hold a result against what was seen',
     load: () => import('./commands/compare.js'),

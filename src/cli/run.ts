@@ -46,6 +46,8 @@ async function buildProgram(argv: readonly string[], signal: AbortSignal): Promi
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
+    // What stands behind a command is its own: trace has a --version too.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(usageError(text)) })
     .showSuggestionAfterError(true)

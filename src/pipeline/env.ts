@@ -85,8 +85,8 @@ export interface PassObserver {
   leave(): void;
   /** About to be executed. */
   action(step: Step): void;
-  /** An empty list. */
-  drop(): void;
+  /** What is shown in place of an action: `drop` for an empty list, nat inside ct(). */
+  actionText(text: string): void;
   detail(text: string): void;
   warn(text: string): void;
   /** `key`: the packet as it is at the end. */

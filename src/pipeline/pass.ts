@@ -8,6 +8,7 @@
  */
 import { LookupResult } from '../classify/classifier.js';
 import { FRAG_ANY, K, KEY_WORDS, PORT, VLAN_CFI } from '../fields/key.js';
+import { formatNat } from '../openflow/ctText.js';
 import { NEVER } from '../util/units.js';
 import { executedActionSet } from './actionSet.js';
 import { readSlot, readSlotNumber, type Step, type StepOf, stepsOf, writeSlot } from './compile.js';
@@ -106,9 +107,7 @@ class Translation {
       this.triggerFreeze();
     } else {
       this.rule = this.lookup(this.table, this.packet.flow[K.in_port]!);
-      this.observer?.enter(this.table, this.rule, this.packet.flow);
       this.runSteps(this.stepsOfRule(this.rule), true);
-      this.observer?.leave();
     }
     if (this.error === null) this.finishList();
     const pass = this.result();
@@ -154,15 +153,16 @@ class Translation {
       flow[K.tp_dst] = 0;
     }
     this.env.classifier.lookup(table, flow, this.version, found);
+    const position = this.lookups.length;
+    const rule = this.start.forced?.get(position) ?? found.rule;
+    this.observer?.enter(table, rule, flow);
     flow[K.in_port] = keptPort;
     flow[K.tp_src] = keptSrc;
     flow[K.tp_dst] = keptDst;
-    const position = this.lookups.length;
     if (found.ambiguous && this.ambiguous === null && !this.start.forced?.has(position))
       this.ambiguous = { lookup: position, otherRules: [...found.otherRules] };
     this.from = Math.max(this.from, found.from);
     this.to = Math.min(this.to, found.to);
-    const rule = this.start.forced?.get(position) ?? found.rule;
     this.lookups.push({ table, rule, conjId: found.conjId });
     return rule;
   }
@@ -181,7 +181,6 @@ class Translation {
     if (withCt) swapTuple(this.packet.flow);
     this.rule = this.lookup(table, inPort);
     if (withCt) swapTuple(this.packet.flow);
-    this.observer?.enter(table, this.rule, this.packet.flow);
     const deepens = table <= callerTable ? 1 : 0;
     this.resubmits++;
     this.depth += deepens;
@@ -204,7 +203,7 @@ class Translation {
 
   /** do_xlate_actions. `isLast`: nothing of the pass follows the list, so a clone at its end needs no copy of the packet. */
   private runSteps(steps: readonly Step[], isLast: boolean): void {
-    if (steps.length === 0) this.observer?.drop();
+    if (steps.length === 0) this.observer?.actionText('drop');
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i]!;
       const last = isLast && i === steps.length - 1 && this.actionSet.length === 0;
@@ -618,7 +617,8 @@ class Translation {
     const { action } = step;
     const zone = typeof step.zone === 'number' ? step.zone : readSlotNumber(flow, step.zone) & 0xffff;
     this.packet.commit();
-    this.runSteps(step.exec, false);
+    if (action.nat !== null) this.observer?.actionText(formatNat(action.nat));
+    if (action.nat === null || step.exec.length > 0) this.runSteps(step.exec, false);
     if (action.table !== null && this.actionSet.length > 0) {
       // ovs-vswitchd aborts on an assertion: ofproto-dpif-rid.c:recirc_alloc_id__
       this.unsupported ??= { rule: this.rule, what: 'ct(table=) while the action set is not empty' };

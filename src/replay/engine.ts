@@ -56,15 +56,26 @@ export class ReplayEngine {
   /** Called per packet, in replay order; fills in its `version` and `tuplePart`. The verdict is filled anew for the next. */
   walk(packet: WalkPacket): PacketVerdict {
     this.lastNs = packet.tNs;
-    let group = this.groups[packet.group];
-    if (group === undefined) {
-      group = new GroupState(packet.group);
-      for (const entry of this.entries.take(packet.key, packet.info)) group.stores[ACTUAL].insert(entry);
-      this.groups[packet.group] = group;
-    }
     packet.version = this.cursor.moveTo(packet.tNs);
     packet.tuplePart = tuplePart(packet.key, packet.info);
-    return this.walker.walk(group, packet);
+    return this.walker.walk(this.groupOf(packet), packet);
+  }
+
+  /** The state that a packet finds, without walking it; its version and tuple part are given. */
+  find(packet: WalkPacket): GroupState {
+    const group = this.groupOf(packet);
+    this.walker.prepare(group, packet);
+    return group;
+  }
+
+  private groupOf({ group: number, key, info }: WalkPacket): GroupState {
+    let group = this.groups[number];
+    if (group === undefined) {
+      group = new GroupState(number);
+      for (const entry of this.entries.take(key, info)) group.stores[ACTUAL].insert(entry);
+      this.groups[number] = group;
+    }
+    return group;
   }
 
   /** The trace is over: steps that are left act on the entries, open windows stay open, flows are asked how they ended. */

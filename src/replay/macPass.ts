@@ -100,6 +100,11 @@ export class MacPass {
     return finish(result, ports, floodVlan, floods);
   }
 
+  /** A copy of what a world has learned so far. */
+  tableOf(world: World): MacTable {
+    return this.tables[world].clone();
+  }
+
   /** Learned addresses of a world as `ovs-appctl fdb/show` lists them. */
   list(world: World, tNs: number): [number, number, string][] {
     return this.tables[world].list(Math.floor(tNs / NS_PER_S));

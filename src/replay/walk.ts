@@ -125,12 +125,16 @@ export class Walker {
   }
 
   walk(group: GroupState, packet: WalkPacket): PacketVerdict {
-    const { version, tNs } = packet;
-    if (group.deletionsDone < this.restart.deletions.length) this.applyDeletions(group, version);
-    if (this.options.midstream !== null && !group.forked) this.options.midstream.prepare(group, packet);
-    noteFound(group, tNs);
-    if (version < this.firstChange) return this.walkAsOne(group, packet);
+    this.prepare(group, packet);
+    noteFound(group, packet.tNs);
+    if (packet.version < this.firstChange) return this.walkAsOne(group, packet);
     return this.walkApart(group, packet);
+  }
+
+  /** Brings the group's state to where the packet finds it. */
+  prepare(group: GroupState, packet: WalkPacket): void {
+    if (group.deletionsDone < this.restart.deletions.length) this.applyDeletions(group, packet.version);
+    if (this.options.midstream !== null && !group.forked) this.options.midstream.prepare(group, packet);
   }
 
   /** Conntrack steps up to `version`, at their own times. */
