@@ -44,7 +44,7 @@ export class Daemons {
       await appears(join(folder, 'db.sock'), processes);
       run(folder, 'ovs-vsctl', [`--db=${db}`, '--no-wait', 'init']);
       const options = ['--enable-dummy=override', '--disable-system', `--unixctl=${join(folder, 'vs.ctl')}`];
-      processes.push(daemon(folder, 'ovs-vswitchd', [db, ...options, '-vconsole:off']));
+      processes.push(daemon(folder, 'ovs-vswitchd', [db, ...options, '-vconsole:emer']));
       await appears(join(folder, 'vs.ctl'), processes);
       const ctl = await Unixctl.open(join(folder, 'vs.ctl'));
       const deadline = Date.now() + START_MS;
@@ -73,6 +73,7 @@ export class Daemons {
   async stop(): Promise<void> {
     this.ctl.close();
     for (const each of [...this.processes].reverse()) {
+      if (each.exitCode !== null || each.signalCode !== null) continue;
       const ended = new Promise((resolve) => each.once('exit', resolve));
       each.kill('SIGTERM');
       await ended;

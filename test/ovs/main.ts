@@ -17,6 +17,7 @@ import { ruleKeyOfDumpLine } from './ovsTexts.js';
 import { KINDS, randomCase } from './randomCase.js';
 import { RealSwitch } from './realSwitch.js';
 import { shrink } from './shrink.js';
+import { UnixctlError } from './unixctl.js';
 
 const SHRINK_MS = 60_000;
 const RESTART = { packets: 60, conversations: 6, steps: 20 };
@@ -131,17 +132,29 @@ async function main(): Promise<number> {
   const [seed, tables, packets, restarts] = [values.seed, values.tables, values.packets, values.restarts].map(
     Number,
   ) as [number, number, number, number];
-  const daemons = await Daemons.start();
+  let daemons = await Daemons.start();
   const started = Date.now();
-  const counts = { cases: 0, refused: 0, packets: 0, mods: 0, rulesChecked: 0, ctChecked: 0, different: 0 };
+  const counts = { cases: 0, refused: 0, packets: 0, mods: 0, rulesChecked: 0, ctChecked: 0, different: 0, died: 0 };
   try {
-    const real = new RealSwitch(daemons);
+    let real = new RealSwitch(daemons);
     for (let n = 0; n < tables + restarts; n++) {
       const own = seed * 1_000_000 + n;
       const prng = new Prng(own);
       const given = n < tables ? randomCase(prng, KINDS[n % KINDS.length]!, { packets }) : randomWorld(prng, RESTART);
-      const answers = await answer(real, given);
       counts.cases++;
+      let answers: CaseAnswer[] | null;
+      try {
+        answers = await answer(real, given);
+      } catch (error) {
+        if (!(error instanceof UnixctlError)) throw error;
+        // A switch that has died is no answer; the next case gets a new one.
+        counts.died++;
+        console.log(`Open vSwitch died at case ${own}: ${error.message}`);
+        await daemons.stop();
+        daemons = await Daemons.start();
+        real = new RealSwitch(daemons);
+        continue;
+      }
       if (answers === null) counts.refused++;
       for (const each of answers ?? []) {
         if (each.out !== undefined) counts.packets++;
@@ -160,7 +173,7 @@ async function main(): Promise<number> {
   console.log(
     `test:ovs seed ${seed}: ${counts.cases} cases (${tables} random tables, ${restarts} restarts, ${counts.refused} refused by both), ` +
       `${counts.packets} packets (${counts.rulesChecked} with rules, ${counts.ctChecked} with ct), ${counts.mods} changes, ` +
-      `${counts.different} cases differ; ${(counts.cases / seconds).toFixed(1)} cases/s, ${Math.round(counts.packets / seconds)} packets/s`,
+      `${counts.different} cases differ, Open vSwitch died at ${counts.died}; ${(counts.cases / seconds).toFixed(1)} cases/s, ${Math.round(counts.packets / seconds)} packets/s`,
   );
   return counts.different === 0 ? 0 : 1;
 }

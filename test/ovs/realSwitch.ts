@@ -229,7 +229,12 @@ export class RealSwitch {
       ...(controller > 0 ? { controller } : {}),
     };
     // Asked at once, before the next packet purges the passes; not waited for.
-    if (withRules) this.pending.push(this.addRules(answer, passes));
+    if (withRules) {
+      const added = this.addRules(answer, passes);
+      // Whoever completes the answers sees the failure; until then it is nobody's.
+      added.catch(() => {});
+      this.pending.push(added);
+    }
     return answer;
   }
 
