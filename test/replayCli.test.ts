@@ -27,7 +27,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const [verdictFile, histogramFolder] = [join(folder, 'verdicts.ndjson'), join(folder, 'histograms')];
 const asJson = dropwindow([
   ...asItHappened,
-  ...['--format', 'json', '--verdicts', verdictFile, '--histograms', histogramFolder, '--fail-on', 'policy,leak'],
+  ...['--format', 'json', '--verdicts', verdictFile, '--fail-on', 'policy,leak'],
+  ...['--histograms', histogramFolder, '--profile'],
 ]);
 const readLines = (file: string) => readFileSync(file, 'utf8').trimEnd().split('\n');
 
@@ -67,7 +68,20 @@ test('the JSON report validates, its digest is that of its content, and --fail-o
 
 test('--histograms writes three files for each histogram', () => {
   const names = readdirSync(histogramFolder);
-  for (const suffix of ['hgrm', 'hlog', 'json']) assert.ok(names.includes(`outageNs.${suffix}`), names.join());
+  for (const name of ['outageNs', 'setupDelayNs', 'retransmitDelayNs', 'serviceNs']) {
+    for (const suffix of ['hgrm', 'hlog', 'json']) assert.ok(names.includes(`${name}.${suffix}`), names.join());
+  }
+});
+
+test('what TCP retries say of delays is in the report, and the measured time beside it and not in the digest', () => {
+  const result = JSON.parse(asJson.out) as ReplayResult;
+  const { modelled, measured } = result.histograms!;
+  // Of five connections of TCP one is never let in.
+  assert.equal(modelled.setupDelayNs!.count, 4);
+  assert.equal(modelled.setupDelayNs!.zeros, 4);
+  assert.ok(modelled.retransmitDelayNs!.min! > 0);
+  assert.equal(measured!.serviceNs.batch, 64);
+  assert.equal(measured!.serviceNs.count, Math.floor(result.summary.packets.replayed / 64));
 });
 
 test('the text report begins with the answer', () => {

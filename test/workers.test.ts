@@ -45,6 +45,7 @@ async function incident(workers: number): Promise<{ found: ShardResult; verdicts
     tellAll: true,
     allFlows: true,
     finalEntries: true,
+    profile: false,
   } as const;
   try {
     const { found } = await runTrace(

@@ -1,11 +1,14 @@
-/** The modelled histograms: from trace times, by the rules of the report (README "Histograms"). */
+/** The modelled histograms: from trace times, by the rules of the report (README "Histograms"); and the measured one. */
 import type { ShardResult } from '../replay/records.js';
 import type { Restart } from '../replay/restart.js';
-import type { ModelledHistograms } from '../report/histograms.js';
+import { clockCostNs, SERVICE_BATCH } from '../replay/serviceMeter.js';
+import type { DelayList } from '../replay/tcpDelays.js';
+import { type ModelledHistograms, ServiceTime } from '../report/histograms.js';
+import type { ChannelTimings } from '../timeline/channelTimings.js';
 
 export function recordHistograms(
   histograms: ModelledHistograms,
-  { told, flowCount }: ShardResult,
+  { told, flowCount, delays }: ShardResult,
   { stepNs }: Restart,
 ): void {
   let quiet = flowCount;
@@ -32,9 +35,27 @@ export function recordHistograms(
       histograms.record('lostPackets', lost);
     }
   }
+  for (const [name, { zeros, values }] of Object.entries(delays) as [keyof typeof delays, DelayList][]) {
+    if (zeros > 0) histograms.record(name, 0, zeros);
+    for (const ns of values) histograms.record(name, ns);
+  }
   // Percentiles of outage count flows without loss too, else the median describes only victims.
   if (quiet > 0) {
     histograms.record('outageNs', 0, quiet);
     histograms.record('lostPackets', 0, quiet);
   }
+}
+
+/** What the OpenFlow captures tell of bundles and answers. */
+export function recordTimings(histograms: ModelledHistograms, { commitNs, replyNs }: ChannelTimings): void {
+  for (const ns of commitNs) if (ns >= 0) histograms.record('commitNs', ns);
+  for (const ns of replyNs) if (ns >= 0) histograms.record('replyNs', ns);
+}
+
+/** Time of the engine per packet; null: nothing was measured. */
+export function serviceTime({ service }: ShardResult): ServiceTime | null {
+  if (service.length === 0) return null;
+  const measured = new ServiceTime(SERVICE_BATCH, clockCostNs());
+  for (const [ns, times] of service) measured.recordMean(ns, times);
+  return measured;
 }

@@ -23,7 +23,8 @@ import type { InputError } from '../util/errors.js';
 import { formatUnixNs } from '../util/units.js';
 import { TOOL } from '../util/version.js';
 import { frameJudge, type NamedCapture, openCaptures } from './captures.js';
-import { recordHistograms } from './histogramsOf.js';
+import { ForwardingTimes } from './forwardingTimes.js';
+import { recordHistograms, recordTimings, serviceTime } from './histogramsOf.js';
 import { makeNaming } from './naming.js';
 import { readEntries, readTimeline, trackerOptions } from './replayInputs.js';
 import type { ReplayOptions, ReplayOutcome } from './replayOptions.js';
@@ -48,6 +49,8 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
   const reader = new InputReader();
   const bridge = readBridge(reader, options.ports ?? [], options.bridge);
   const before = shared?.before ?? readDump(reader, options.before, bridge.names);
+  const histograms = new ModelledHistograms();
+  const forwarding = new ForwardingTimes(histograms);
   const captures = await openCaptures(options);
   const capture = new MergedCapture(captures.map(({ source }) => source));
   try {
@@ -55,7 +58,9 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
     const startUnixNs = capture.startUnixNs;
     // The trace's end is not known before it is read: times of day may lie within a day of its start.
     const span = { first: startUnixNs, last: startUnixNs + DAY_NS };
-    const schedule = shared?.schedule ?? (await readRestart(reader, options, bridge, before.rules, span));
+    const schedule =
+      shared?.schedule ??
+      (await readRestart(reader, options, bridge, before.rules, span, (timings) => recordTimings(histograms, timings)));
     const timeline = shared?.timeline ?? readTimeline(reader, options, bridge, before.rules, schedule);
     const classifier = shared?.classifier ?? new CompiledClassifier(timeline);
     const tracker = new Tracker(options.conntrack ?? 'linux', trackerOptions(options));
@@ -74,12 +79,15 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       tellAll: options.onVerdicts !== undefined,
       allFlows: options.allFlows ?? false,
       finalEntries: options.entries === true,
+      profile: options.profile ?? false,
     };
     const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
     const judge = frameJudge(captures, { ...options, bridge, portOf, timeline });
     const scan = new Scan(capture, judge, {
       usedBits: classMask(timeline),
       verifyChecksums: options.verifyChecksums ?? false,
+      onEntered: forwarding.onEntered,
+      onOther: forwarding.onOther,
     });
     const { found, interrupted } = await runTrace(options, scan, setup, classifier);
     const errors = captureErrors(capture);
@@ -91,7 +99,19 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       ...captureWarnings(capture),
       ...(tracker.hasLimits ? [LIMITS_WARNING] : []),
     ];
-    return await describe({ errors, options, reader, captures, scan, found, schedule, setup, warnings, interrupted });
+    return await describe({
+      errors,
+      options,
+      reader,
+      captures,
+      scan,
+      found,
+      schedule,
+      setup,
+      histograms,
+      warnings,
+      interrupted,
+    });
   } finally {
     // After an abort a read may still be waiting, and closing would wait for it.
     if (options.signal?.aborted !== true) await capture.close();
@@ -131,18 +151,19 @@ interface Done {
   readonly found: ShardResult;
   readonly schedule: Schedule;
   readonly setup: ReplaySetup;
+  readonly histograms: ModelledHistograms;
   readonly warnings: readonly string[];
   readonly interrupted: boolean;
 }
 
 async function describe(done: Done): Promise<ReplayOutcome> {
-  const { options, scan, found, schedule, setup } = done;
+  const { options, scan, found, schedule, setup, histograms } = done;
   const restart = setupRestart(setup);
   const naming = makeNaming(setup.timeline, scan.groups, setup.startUnixNs);
   const describer = new ReplayDescriber(naming, restart, schedule.fidelity === 'dumps');
   const described = describer.describe(found, setup.allFlows);
-  const histograms = new ModelledHistograms();
   recordHistograms(histograms, found, restart);
+  const measured = serviceTime(found);
   const midstream = setup.midstream === 'strict' ? null : midstreamOf(found, naming);
   const result: ReplayResult = {
     schemaVersion: SCHEMA_VERSION,
@@ -154,7 +175,10 @@ async function describe(done: Done): Promise<ReplayOutcome> {
     windows: described.windows,
     culprits: described.culprits,
     flows: described.flows,
-    histograms: { modelled: histograms.toJson() },
+    histograms: {
+      modelled: histograms.toJson(),
+      ...(measured === null ? {} : { measured: { serviceNs: measured.toJson() } }),
+    },
     ...(described.unsupported.length === 0 ? {} : { unsupported: described.unsupported }),
     ...(midstream === null ? {} : { midstream }),
     warnings: [...done.warnings, ...guesses(midstream)],
@@ -163,6 +187,7 @@ async function describe(done: Done): Promise<ReplayOutcome> {
   return {
     result: { ...result, digest: digest(result) },
     histograms: histograms.encode(),
+    ...(measured === null ? {} : { measured: measured.encode() }),
     errors: done.errors,
     ...(found.entries === null
       ? {}

@@ -230,6 +230,7 @@ async function setUp(options: TraceOptions, span: TraceSpan | null): Promise<Sta
     tellAll: false,
     allFlows: false,
     finalEntries: false,
+    profile: false,
   };
   const classifier = new CompiledClassifier(timeline);
   const edges = bridge.ports.map(({ peer: _, ...port }) => port);

@@ -8,8 +8,15 @@ import type { Scene, Theatre } from './scene.js';
 
 export function endFlow(theatre: Theatre, flow: Flow): void {
   const scene = flow.lastEnd;
+  if (scene === null) return;
+  if (theatre.restart.lastTableStep !== 0) endByRestart(theatre, flow, scene);
+  if (flow.dead !== null || !isDeadBefore(theatre, flow, scene)) return;
+  flow.dead = 'mark';
+  flow.deadBefore = true;
+}
+
+function endByRestart(theatre: Theatre, flow: Flow, scene: Scene): void {
   const { restart } = theatre;
-  if (scene === null || restart.lastTableStep === 0) return;
   const right = restart.judgeBefore ? BEFORE : AFTER;
   const rightVersion = restart.judgeBefore ? 0 : restart.lastVersion;
   const delivers = (world: number, version: number): boolean =>
@@ -21,6 +28,19 @@ export function endFlow(theatre: Theatre, flow: Flow): void {
   } else if (isRight && !isOver(theatre, flow, scene)) {
     flow.dead = delivers(right, restart.lastVersion) ? reasonOf(scene, flow, right) : 'rules';
   }
+}
+
+/** Version 0 refuses it for the mark that its entry has without any restart, and accepts it without the mark. */
+function isDeadBefore(theatre: Theatre, flow: Flow, scene: Scene): boolean {
+  const store = scene.stores[BEFORE]!;
+  const unmarked = store.clone();
+  let isMarked = false;
+  for (const entry of unmarked.entries(scene.tNs)) {
+    isMarked ||= entry.mark !== 0;
+    entry.mark = 0;
+  }
+  if (!isMarked || hasOutput(theatre.play(scene, store, 0))) return false;
+  return hasOutput(theatre.play(scene, unmarked, 0)) && !isOver(theatre, flow, scene);
 }
 
 /** `before` holds the connection closed (FIN from both sides, or RST) or expired, then or when the restart begins. */

@@ -77,6 +77,8 @@ export class Flow {
   policy: PolicyFlow | null = null;
   exposed = false;
   dead: DeadReason | null = null;
+  /** It was so before the restart already. */
+  deadBefore = false;
   lingering = false;
   /** Its last packet with the state that it left behind; null where the worlds do not differ. */
   lastEnd: Scene | null = null;

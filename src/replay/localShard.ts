@@ -15,7 +15,7 @@ export class LocalShard implements ShardHandle {
   constructor(setup: ReplaySetup, headers: HeaderLoader, index: number, count: number, classifier: Classifier) {
     this.setup = setup;
     this.headers = headers;
-    this.shard = new Shard(setupEngine(setup, classifier), index, count, setup.tellAll);
+    this.shard = new Shard(setupEngine(setup, classifier), index, count, setup.tellAll, setup.profile);
   }
 
   /** The tables behind the headers have grown. */

@@ -3,6 +3,7 @@ import { formatEntry } from '../conntrack/text.js';
 import type { ReplayEngine } from './engine.js';
 import type { ClosedWindow, Connection, DeadReason, Flow, PolicyFlow } from './flows.js';
 import type { Shard } from './shard.js';
+import { type DelayLists, mergeDelays } from './tcpDelays.js';
 import { mergeUnjudged, type UnjudgedRecord } from './unjudged.js';
 
 export interface FlowRecord {
@@ -14,6 +15,7 @@ export interface FlowRecord {
   readonly policy: PolicyFlow | null;
   readonly exposed: boolean;
   readonly dead: DeadReason | null;
+  readonly deadBefore: boolean;
   readonly lingering: boolean;
 }
 
@@ -44,11 +46,18 @@ export interface ShardResult {
   /** Groups taken as established in their middle, and those whose originator is a guess. */
   readonly midstream: { readonly taken: number; readonly guessed: readonly GuessedOriginator[] };
   readonly unjudged: UnjudgedRecord;
+  readonly delays: DelayLists;
+  /** Time per packet of `--profile`: mean of a batch in ns, count. */
+  readonly service: readonly (readonly [number, number])[];
   /** Entries that `actual` has at the end, as `dpctl/dump-conntrack` prints them; null: not asked for. */
   readonly entries: readonly string[] | null;
 }
 
-export function shardResult({ engine, unjudged }: Shard, tellAll: boolean, withEntries: boolean): ShardResult {
+export function shardResult(
+  { engine, unjudged, delays, service }: Shard,
+  tellAll: boolean,
+  withEntries: boolean,
+): ShardResult {
   const { connections, deletedByStep } = engine.walker;
   let flowCount = 0;
   for (const { flows } of connections) flowCount += (flows[0] === null ? 0 : 1) + (flows[1] === null ? 0 : 1);
@@ -60,6 +69,8 @@ export function shardResult({ engine, unjudged }: Shard, tellAll: boolean, withE
     floodedCount: engine.windows.floodedCount,
     midstream: { taken: engine.midstream?.taken ?? 0, guessed: guessedOriginators(engine) },
     unjudged: unjudged.record(),
+    delays: delays.lists,
+    service: [...(service?.counts ?? [])],
     entries: withEntries ? engine.finalEntries().map((entry) => formatEntry(entry)) : null,
   };
 }
@@ -96,6 +107,8 @@ export function mergeResults(results: readonly ShardResult[]): ShardResult {
       guessed: results.flatMap(({ midstream }) => midstream.guessed).sort((a, b) => a.group - b.group),
     },
     unjudged: mergeUnjudged(results.map(({ unjudged }) => unjudged)),
+    delays: mergeDelays(results.map(({ delays }) => delays)),
+    service: results.flatMap(({ service }) => service),
     entries: results.every(({ entries }) => entries === null)
       ? null
       : results.flatMap(({ entries }) => entries ?? []).sort(),
@@ -113,6 +126,6 @@ function recordOf({ group, firstPacket, zone, original, flows }: Connection): Co
 
 function flowRecord(flow: Flow | null): FlowRecord | null {
   if (flow === null) return null;
-  const { direction, vlan, inPort, packetCount, closed, policy, exposed, dead, lingering } = flow;
-  return { direction, vlan, inPort, packetCount, closed, policy, exposed, dead, lingering };
+  const { direction, vlan, inPort, packetCount, closed, policy, exposed, dead, deadBefore, lingering } = flow;
+  return { direction, vlan, inPort, packetCount, closed, policy, exposed, dead, deadBefore, lingering };
 }

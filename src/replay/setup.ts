@@ -29,6 +29,8 @@ export interface ReplaySetup {
   readonly allFlows: boolean;
   /** Conntrack entries at the end, too. */
   readonly finalEntries: boolean;
+  /** Measure the time per packet. */
+  readonly profile: boolean;
 }
 
 export function setupRestart({ timeline, startUnixNs, judge }: ReplaySetup): Restart {

@@ -14,6 +14,8 @@ import type { Treatments } from './macPass.js';
 import { isJudged, type PacketResult } from './packetResult.js';
 import { PacketClass } from './passes.js';
 import { ACTUAL, AFTER, BEFORE } from './restart.js';
+import { clockCostNs, ServiceCounts, ServiceMeter } from './serviceMeter.js';
+import { DelayRecorder, TcpDelays } from './tcpDelays.js';
 import { Unjudged } from './unjudged.js';
 import type { PacketVerdict, WalkPacket } from './walk.js';
 import { isAlike, type PacketJudgement } from './windows.js';
@@ -51,6 +53,11 @@ interface Waiting {
 export class Shard {
   readonly engine: ReplayEngine;
   readonly unjudged = new Unjudged();
+  readonly delays = new DelayRecorder();
+  /** null: not asked for. */
+  readonly service: ServiceCounts | null;
+  private readonly tcpDelays = new TcpDelays(this.delays);
+  private readonly meter: ServiceMeter | null;
   private readonly index: number;
   private readonly count: number;
   private readonly tellAll: boolean;
@@ -63,8 +70,10 @@ export class Shard {
   /** Packets walked before this chunk, of all shards. */
   private base = 0;
 
-  /** `tellAll`: every packet's outputs are asked for (verdict lines). */
-  constructor(engine: ReplayEngine, index: number, count: number, tellAll: boolean) {
+  /** `tellAll`: every packet's outputs are asked for (verdict lines). `profile`: the time per packet is measured. */
+  constructor(engine: ReplayEngine, index: number, count: number, tellAll: boolean, profile: boolean) {
+    this.service = profile ? new ServiceCounts() : null;
+    this.meter = this.service === null ? null : new ServiceMeter(this.service, clockCostNs());
     this.engine = engine;
     this.index = index;
     this.count = count;
@@ -77,8 +86,9 @@ export class Shard {
   /** Walks this shard's rows of the chunk. `headers` gives keys back. */
   walk(chunk: PacketTable, headers: HeaderLoader): MacRequest {
     const { columns, count } = chunk;
-    const { key, info, packet, engine, tellAll, unjudged } = this;
+    const { key, info, packet, engine, tellAll, unjudged, tcpDelays, meter } = this;
     const request = new RequestBuilder(count, this.numbers);
+    meter?.begin();
     for (let row = 0; row < count; row++) {
       const group = columns.group[row]!;
       if ((group % SHARDS) % this.count !== this.index) continue;
@@ -91,6 +101,8 @@ export class Shard {
       packet.cls = this.classOf(group * 2 + packet.direction, columns.variant[row]!);
       const verdict = engine.walk(packet);
       const { results } = verdict;
+      tcpDelays.take(results[ACTUAL], columns, row);
+      meter?.packet();
       if (!isJudged(results[ACTUAL].outcome)) unjudged.add(results[ACTUAL], packet.number);
       const isWanted = tellAll || !isAlike(results);
       const learns = results[ACTUAL].learns.length + results[BEFORE].learns.length + results[AFTER].learns.length;

@@ -19,9 +19,40 @@ const FLOWS_MAX = 1 << 12;
 /** Lost ranges that are remembered of one flow. */
 const RANGES_MAX = 256;
 
+export type DelayName = 'setupDelayNs' | 'retransmitDelayNs';
+
 export interface DelaySink {
   /** `ns`: an integer from 0. */
-  record(name: 'setupDelayNs' | 'retransmitDelayNs', ns: number): void;
+  record(name: DelayName, ns: number): void;
+}
+
+/** Delays as numbers; most are 0 and only counted. */
+export interface DelayList {
+  zeros: number;
+  readonly values: number[];
+}
+
+export type DelayLists = Readonly<Record<DelayName, DelayList>>;
+
+export class DelayRecorder implements DelaySink {
+  readonly lists: DelayLists = {
+    setupDelayNs: { zeros: 0, values: [] },
+    retransmitDelayNs: { zeros: 0, values: [] },
+  };
+
+  record(name: DelayName, ns: number): void {
+    const list = this.lists[name];
+    if (ns === 0) list.zeros++;
+    else list.values.push(ns);
+  }
+}
+
+export function mergeDelays(parts: readonly DelayLists[]): DelayLists {
+  const of = (name: DelayName): DelayList => ({
+    zeros: parts.reduce((sum, lists) => sum + lists[name].zeros, 0),
+    values: parts.flatMap((lists) => lists[name].values).sort((a, b) => a - b),
+  });
+  return { setupDelayNs: of('setupDelayNs'), retransmitDelayNs: of('retransmitDelayNs') };
 }
 
 interface Attempt {

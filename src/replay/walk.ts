@@ -14,7 +14,7 @@ import { type EntryEvent, EntryHistory } from './entryHistory.js';
 import { type EntryKey, entryOf } from './entryKey.js';
 import { Connection, Flow } from './flows.js';
 import type { Midstream, MidstreamState } from './midstream.js';
-import { NO_RESULT, type PacketResult } from './packetResult.js';
+import { hasOutput, NO_RESULT, type PacketResult } from './packetResult.js';
 import type { PacketClass } from './passes.js';
 import { ACTUAL, AFTER, BEFORE, type ConntrackDeletion, type Restart, versionOf } from './restart.js';
 import { keepInfo, type Scene } from './scene.js';
@@ -175,8 +175,13 @@ export class Walker {
     const result = this.runner.run(packet.cls, packet.key, packet.info, 0, packet.tNs, store);
     this.setResults(result, result, result);
     const flow = this.flowOf(group, packet);
-    flow.lastEnd = this.options.keepEnds ? endOf(packet, shared(store.clone())) : null;
+    flow.lastEnd = this.keepsEnd() ? endOf(packet, shared(store.clone())) : null;
     return this.say(packet, flow, null, null);
+  }
+
+  /** The state behind a packet is kept where flows are judged by `before` at the end, or a mark may have killed it before the restart. */
+  private keepsEnd(): boolean {
+    return this.options.keepEnds || isRefusedMarked(this.verdict.results[BEFORE]);
   }
 
   private walkApart(group: GroupState, packet: WalkPacket): PacketVerdict {
@@ -190,7 +195,7 @@ export class Walker {
       results[ACTUAL].symbol !== results[BEFORE].symbol || results[ACTUAL].symbol !== results[AFTER].symbol;
     if (!differs && !isForked && !wasForked && group.log === null) {
       flow.isSuspect = false;
-      flow.lastEnd = this.options.keepEnds ? endOf(packet, shared(group.stores[ACTUAL].clone())) : null;
+      flow.lastEnd = this.keepsEnd() ? endOf(packet, shared(group.stores[ACTUAL].clone())) : null;
       return this.say(packet, flow, null, null);
     }
     return this.sayApart(group, packet, flow, old ?? shared(this.undo.restore()), differs);
@@ -220,13 +225,13 @@ export class Walker {
     const event = group.log?.add({ isStep: false, number, tNs, version, found: old[ACTUAL] }) ?? null;
     flow.isSuspect = differs;
     if (group.log !== null && !hasSuspect(group)) group.log = null;
-    const keepsEnd = isForked || this.options.keepEnds;
-    flow.lastEnd = keepsEnd
-      ? endOf(
-          packet,
-          group.stores.map((store) => store.clone()),
-        )
-      : null;
+    flow.lastEnd =
+      isForked || this.keepsEnd()
+        ? endOf(
+            packet,
+            group.stores.map((store) => store.clone()),
+          )
+        : null;
     return this.say(packet, flow, scene, event);
   }
 
@@ -366,6 +371,14 @@ function connectionWith(group: GroupState, key: EntryKey): Connection | null {
 /** `before` had an entry, and found none for this packet or put another one in its place: a new incarnation. */
 function isOver({ hadEntry, foundNs }: Connection, entry: CtEntry | null): boolean {
   return hadEntry && (foundNs === NOT_FOUND || (entry !== null && entry.createdNs !== foundNs));
+}
+
+/** Called per packet: nothing leaves, and some ct() showed a mark. */
+function isRefusedMarked(result: PacketResult): boolean {
+  if (hasOutput(result)) return false;
+  const { seen } = result;
+  for (let i = 0; i < seen.length; i++) if (seen[i]!.mark !== 0) return true;
+  return false;
 }
 
 function hasSuspect(group: GroupState): boolean {

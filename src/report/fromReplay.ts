@@ -184,6 +184,7 @@ export class ReplayDescriber {
       packets: flow.packetCount,
       windows: flow.closed.map((window) => window.firstPacket),
       dead: flow.dead,
+      ...(flow.deadBefore ? { deadBefore: true } : {}),
       lingering: flow.lingering,
       exposed: flow.exposed,
       policy: flow.policy === null ? null : this.policy(flow.policy),
@@ -226,8 +227,8 @@ export class ReplayDescriber {
       windows: kinds,
       packetsLost: windows.reduce((total, { kind, packets }) => total + (kind === 'drop' ? packets : 0), 0),
       worstWindow: worst(windows),
-      dead: flows.filter((flow) => flow.dead !== null).length,
-      deadBefore: 0,
+      dead: flows.filter((flow) => flow.dead !== null && !flow.deadBefore).length,
+      deadBefore: flows.filter((flow) => flow.deadBefore).length,
       lingering: flows.filter((flow) => flow.lingering).length,
       exposed: flows.filter((flow) => flow.exposed).length,
       policy: {

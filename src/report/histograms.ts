@@ -94,8 +94,8 @@ export class ServiceTime {
     this.clockNs = clockNs;
   }
 
-  recordMean(ns: number): void {
-    this.histogram.recordValue(Math.max(0, Math.round(ns)));
+  recordMean(ns: number, times = 1): void {
+    this.histogram.recordValueWithCount(Math.max(0, Math.round(ns)), times);
   }
 
   merge(encoded: EncodedMeasured): void {

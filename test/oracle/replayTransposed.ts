@@ -35,7 +35,7 @@ export function replayTransposed(input: WorldInput, options: TransposedOptions):
   });
   const { table, variants } = tableOf(input);
   const packets: OrderedPacket[] = [];
-  const shard = new Shard(engine, 0, 1, true);
+  const shard = new Shard(engine, 0, 1, true, false);
   const macs = new MacPass({ ...env, classifier });
   const { rows, results: numbers, newResults } = shard.walk(table, variants);
   const answer = Array.from(rows, (row, i) => {

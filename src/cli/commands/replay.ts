@@ -59,6 +59,7 @@ export function configure(command: Command, signal: AbortSignal): void {
     .option('-o, --output <file>', 'write the report there instead of standard output')
     .option('--verdicts <file>', 'a line per replayed packet, NDJSON')
     .option('--histograms <dir>', '.hgrm, .hlog and JSON for each histogram')
+    .option('--profile', 'measure the time per packet too')
     .option('--fail-on <kinds>', `exit code 1 if there is one: ${FAIL_ON.join(', ')}`, wordsOf(FAIL_ON))
     .option('--no-progress', 'no progress line')
     .addHelpText('after', EXAMPLE)
