@@ -104,6 +104,15 @@ test('faults of instructions, actions and the message itself have their names', 
   assert.equal(decode('044d000800001001').error, 'OFPBRC_BAD_TYPE');
 });
 
+test("OpenFlow 1.0 has no instructions, but Nicira's write_metadata is an action there", () => {
+  const action = 'ffff 0020 00002320 0016 000000000000 00000000000000aa 00000000000000ff';
+  const head = '010e0068 00000001 003fffff';
+  const mod = modOf(
+    decode(`${head} ${'00'.repeat(36)} ${'00'.repeat(8)} 0000 0000 0000 8000 ffffffff ffff 0000 ${action}`),
+  );
+  assert.deepEqual(mod.actions, [{ type: 'writeMetadata', value: 0xaan, mask: 0xffn }]);
+});
+
 test('ct() holds its nested actions, nat() among them', () => {
   const inner =
     'ffff 0018 00002320 0024 0000 0001 0001 0a000001 00000000 ffff 0018 00002320 0007 001f 0001d604 0000000000000001';

@@ -94,9 +94,10 @@ export class CaseTexts {
   group(text: string): Group {
     const [head, ...buckets] = text.split(/[,\s]*bucket\s*=/);
     const words = new Map([...keyValues(head!)]);
-    const id = Number(words.get('group_id'));
+    const idText = words.get('group_id');
+    if (idText === undefined) throw new InputError(`no group_id in "${text}"`);
+    const id = groupId(idText);
     const type = words.get('type') ?? 'all';
-    if (!Number.isInteger(id)) throw new InputError(`no group_id in "${text}"`);
     if (type !== 'all' && type !== 'select' && type !== 'indirect' && type !== 'ff' && type !== 'fast_failover')
       throw new InputError(`unknown group type ${type}`, {}, 'all, select, indirect, ff');
     const parsed = buckets.map((bucket) => this.bucket(bucket));
@@ -150,8 +151,17 @@ export class CaseTexts {
   /** The groups of `group_id=1`, or all that there are. */
   groupIds(text: string, all: readonly number[]): readonly number[] {
     const id = new Map([...keyValues(text)]).get('group_id');
-    return id === undefined || id === 'all' ? all : [Number(id)];
+    return id === undefined || id === 'all' ? all : [groupId(id)];
   }
+}
+
+/** OFPG_MAX: the numbers above it are reserved. */
+const GROUP_MAX = 0xffffff00;
+
+function groupId(text: string): number {
+  const id = Number(text);
+  if (!Number.isInteger(id) || id < 0 || id > GROUP_MAX) throw new InputError(`invalid group id ${text}`);
+  return id;
 }
 
 function* keyValues(text: string): Generator<[string, string]> {

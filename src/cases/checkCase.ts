@@ -10,6 +10,8 @@ const port = z.looseObject({
   tag: z.int().min(0).max(4095).nullish(),
   trunks: z.array(z.int()).nullish(),
   vlan_mode: z.string().nullish(),
+  cvlans: z.array(z.int()).optional(),
+  port_other_config: z.record(z.string(), z.string()).optional(),
   peer: z.string().nullish(),
   mtu: number.nullish(),
 });

@@ -32,10 +32,7 @@ export function decodeInstructions(r: WireReader, context: ActionContext): reado
 
 function decodeList(r: WireReader, context: ActionContext): DecodedAction[] {
   if (r.left % 8 !== 0) throw new WireError('OFPBRC_BAD_LEN');
-  const actions = decodeActions(r, context);
-  // OpenFlow 1.0 has no instructions, though Nicira's write_metadata can be written down.
-  if (actions.some(({ type }) => type === 'writeMetadata')) throw new WireError('OFPBIC_UNSUP_INST');
-  return actions;
+  return decodeActions(r, context);
 }
 
 function instructions(r: WireReader, context: ActionContext): DecodedAction[] {
