@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { replay } from '../src/api/replay.js';
 import { scratch } from './cliRun.js';
+import { pcapFile } from './pcapFrames.js';
 
 /** A data segment of 10.0.0.2:80 to 10.0.0.1:40001. */
 function segment(seq: number): Uint8Array {
@@ -12,24 +13,6 @@ function segment(seq: number): Uint8Array {
   const ip = [0x45, 0, 0, 44, 0, seq & 0xff, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 2, 10, 0, 0, 1];
   const tcp = [0, 80, 0x9c, 0x41, 0, 0, 0, seq, 0, 0, 0, 1, 0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0, 1, 2, 3, 4];
   return Uint8Array.from([...mac(1), ...mac(2), 8, 0, ...ip, ...tcp]);
-}
-
-/** Classic pcap, one frame a second. */
-function pcapFile(frames: readonly Uint8Array[]): Buffer {
-  const header = Buffer.alloc(24);
-  header.writeUInt32LE(0xa1b2c3d4, 0);
-  header.writeUInt16LE(2, 4);
-  header.writeUInt16LE(4, 6);
-  header.writeUInt32LE(0xffff, 16);
-  header.writeUInt32LE(1, 20);
-  const records = frames.flatMap((frame, i) => {
-    const record = Buffer.alloc(16);
-    record.writeUInt32LE(1_600_000_000 + i, 0);
-    record.writeUInt32LE(frame.length, 8);
-    record.writeUInt32LE(frame.length, 12);
-    return [record, Buffer.from(frame)];
-  });
-  return Buffer.concat([header, ...records]);
 }
 
 const ENTRY =

@@ -1,4 +1,4 @@
-/** Frames of a classic pcap file, for tests of the channel: nothing but what those files need. */
+/** Classic pcap files, read and written: nothing but what tests need. */
 import type { CapturedFrame } from '../src/openflow/tcpSegment.js';
 
 export function pcapFrames(file: Uint8Array): CapturedFrame[] {
@@ -20,4 +20,22 @@ export function pcapFrames(file: Uint8Array): CapturedFrame[] {
     at += 16 + captured;
   }
   return frames;
+}
+
+/** Classic pcap, one frame a second. */
+export function pcapFile(frames: readonly Uint8Array[]): Buffer {
+  const header = Buffer.alloc(24);
+  header.writeUInt32LE(0xa1b2c3d4, 0);
+  header.writeUInt16LE(2, 4);
+  header.writeUInt16LE(4, 6);
+  header.writeUInt32LE(0xffff, 16);
+  header.writeUInt32LE(1, 20);
+  const records = frames.flatMap((frame, i) => {
+    const record = Buffer.alloc(16);
+    record.writeUInt32LE(1_600_000_000 + i, 0);
+    record.writeUInt32LE(frame.length, 8);
+    record.writeUInt32LE(frame.length, 12);
+    return [record, Buffer.from(frame)];
+  });
+  return Buffer.concat([header, ...records]);
 }

@@ -179,6 +179,7 @@ async function describe(done: Done): Promise<ReplayOutcome> {
       modelled: histograms.toJson(),
       ...(measured === null ? {} : { measured: { serviceNs: measured.toJson() } }),
     },
+    ...(described.ambiguous.length === 0 ? {} : { ambiguous: described.ambiguous }),
     ...(described.unsupported.length === 0 ? {} : { unsupported: described.unsupported }),
     ...(midstream === null ? {} : { midstream }),
     warnings: [...done.warnings, ...guesses(midstream)],

@@ -34,7 +34,8 @@ export class VerdictLines {
   }
 
   /** Lines with their ends. `version`: of `actual`. */
-  lines({ row, number, results, treatments, kind, window }: ToldPacket, version: number, chunk: PacketTable): string {
+  lines(packet: ToldPacket, version: number, chunk: PacketTable): string {
+    const { row, number, results, treatments, kind, window, either } = packet;
     const actual = results[ACTUAL];
     let text = '';
     for (const { rule } of actual.lookups) text += this.introduce(rule);
@@ -53,6 +54,7 @@ export class VerdictLines {
       version,
       ...worldOf('before', treatments[BEFORE], mine),
       ...worldOf('after', treatments[AFTER], mine),
+      ...(either.length === 0 ? {} : { either: either.map(({ outcome, out }) => ({ outcome, out })) }),
       ...(kind === null ? {} : { kind }),
       ...(window === null ? {} : { window }),
     };

@@ -5,8 +5,10 @@
 import type { PacketTable } from '../packet/columns.js';
 import type { Judgement } from './judge.js';
 import type { MacPass, Treatments } from './macPass.js';
+import { AMBIGUOUS_MAX, type PossibleOutcome, type ToldOutcome } from './outcomes.js';
 import type { PacketResult } from './packetResult.js';
 import { mergeResults, type ShardResult } from './records.js';
+import { ACTUAL } from './restart.js';
 import type { MacAnswer, MacRequest } from './shard.js';
 
 /** Judged packets, by row of the chunk. */
@@ -33,6 +35,8 @@ export interface ToldPacket {
   readonly treatments: Treatments;
   readonly kind: Judgement['kind'];
   readonly window: number | null;
+  /** Ambiguous: every possible outcome in `actual`; else empty. */
+  readonly either: readonly ToldOutcome[];
 }
 
 export class Coordinator {
@@ -41,6 +45,9 @@ export class Coordinator {
   /** Results by shard and number. */
   private readonly results: PacketResult[][];
   private base = 0;
+  /** Possible outcomes of ambiguous packets, by packet number: the first ones, and those of this chunk. */
+  private readonly firstEither = new Map<number, readonly ToldOutcome[]>();
+  private either = new Map<number, readonly ToldOutcome[]>();
 
   constructor(shards: readonly ShardHandle[], macs: MacPass) {
     this.shards = shards;
@@ -61,19 +68,33 @@ export class Coordinator {
   }
 
   async finish(): Promise<ShardResult> {
-    return mergeResults(await Promise.all(this.shards.map((shard) => shard.finish())));
+    const merged = mergeResults(await Promise.all(this.shards.map((shard) => shard.finish())));
+    const either = (packet: number): readonly ToldOutcome[] => this.firstEither.get(packet) ?? [];
+    return { ...merged, ambiguous: merged.ambiguous.map((each) => ({ ...each, either: either(each.packet) })) };
   }
 
   /** All shards' packets in the order of the chunk's rows. */
   private answer(requests: readonly MacRequest[], chunk: PacketTable): (Treatments | null)[][] {
     const answers: (Treatments | null)[][] = requests.map(() => []);
+    const nextEither = requests.map(() => 0);
+    this.either = new Map();
     for (const { shard, place } of inOrder(requests.map(({ rows }) => rows))) {
       const request = requests[shard]!;
       const results = this.resultsAt(shard, request, place);
       const tNs = chunk.columns.tsNs[request.rows[place]!]!;
       answers[shard]!.push(this.macs.take(tNs, results, request.wanted[place] === 1));
+      const open = request.either[nextEither[shard]!];
+      if (open?.place !== place) continue;
+      nextEither[shard]!++;
+      this.noteEither(this.base + request.rows[place]! + 1, tNs, open.outcomes);
     }
     return answers;
+  }
+
+  private noteEither(packet: number, tNs: number, outcomes: readonly PossibleOutcome[]): void {
+    const told = outcomes.map(({ result, rule }) => ({ ...this.macs.peek(ACTUAL, tNs, result), rule }));
+    this.either.set(packet, told);
+    if (this.firstEither.size < AMBIGUOUS_MAX) this.firstEither.set(packet, told);
   }
 
   private resultsAt(
@@ -105,7 +126,9 @@ export class Coordinator {
       const row = request.rows[place]!;
       const treatments = answers[shard]![place]!;
       const results = this.resultsAt(shard, request, place);
-      onTold({ row, number: this.base + row + 1, results, treatments, kind: kinds[row]!, window: windows[row]! });
+      const number = this.base + row + 1;
+      const either = this.either.get(number) ?? [];
+      onTold({ row, number, results, treatments, kind: kinds[row]!, window: windows[row]!, either });
     }
   }
 }

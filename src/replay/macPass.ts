@@ -100,6 +100,19 @@ export class MacPass {
     return finish(result, ports, floodVlan, floods);
   }
 
+  /** Outcome and ports of a result in a world by what it has learned; teaches nothing. */
+  peek(world: World, tNs: number, result: PacketResult): { outcome: Outcome; out: readonly number[] } {
+    const table = this.tables[world];
+    const seconds = Math.floor(tNs / NS_PER_S);
+    const ports = [...result.ports];
+    for (const effect of result.normals) {
+      const admission = table.admit(effect);
+      if (admission !== null) ports.push(...table.outputs(effect, admission, seconds).map(({ ofport }) => ofport));
+    }
+    const { outcome, ports: out } = finish(result, ports, -1, []);
+    return { outcome, out };
+  }
+
   /** A copy of what a world has learned so far. */
   tableOf(world: World): MacTable {
     return this.tables[world].clone();

@@ -4,7 +4,7 @@
 import type { Classifier, LookupExplanation, LookupResult } from '../classify/classifier.js';
 import type { CtStore } from '../conntrack/store.js';
 import type { PacketInfo } from '../packet/packetInfo.js';
-import type { PacketResult } from './packetResult.js';
+import type { Outcome, PacketResult } from './packetResult.js';
 import { PacketClass } from './passes.js';
 import { WorldRunner } from './worldRun.js';
 
@@ -16,6 +16,16 @@ export interface PossibleOutcome {
   /** The answer at the first lookup that is open, -1: table miss; null: none is. */
   readonly rule: number | null;
 }
+
+/** The same with NORMAL resolved. */
+export interface ToldOutcome {
+  readonly outcome: Outcome;
+  readonly out: readonly number[];
+  readonly rule: number | null;
+}
+
+/** Ambiguous packets that are told of one by one: the first ones. */
+export const AMBIGUOUS_MAX = 1000;
 
 /** A packet with the state that it finds. */
 export interface Stage {

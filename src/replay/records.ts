@@ -2,6 +2,7 @@
 import { formatEntry } from '../conntrack/text.js';
 import type { ReplayEngine } from './engine.js';
 import type { ClosedWindow, Connection, DeadReason, Flow, PolicyFlow } from './flows.js';
+import { AMBIGUOUS_MAX, type ToldOutcome } from './outcomes.js';
 import type { Shard } from './shard.js';
 import { type DelayLists, mergeDelays } from './tcpDelays.js';
 import { mergeUnjudged, type UnjudgedRecord } from './unjudged.js';
@@ -34,6 +35,16 @@ export interface GuessedOriginator {
   readonly originator: 0 | 1;
 }
 
+/** A packet that may be treated in several ways. */
+export interface AmbiguousRecord {
+  readonly packet: number;
+  readonly tNs: number;
+  readonly connection: ConnectionRecord;
+  readonly flow: FlowRecord;
+  /** Filled in by the coordinator. */
+  readonly either: readonly ToldOutcome[];
+}
+
 export interface ShardResult {
   /** Connections with something to tell, or all. */
   readonly told: readonly ConnectionRecord[];
@@ -46,6 +57,7 @@ export interface ShardResult {
   /** Groups taken as established in their middle, and those whose originator is a guess. */
   readonly midstream: { readonly taken: number; readonly guessed: readonly GuessedOriginator[] };
   readonly unjudged: UnjudgedRecord;
+  readonly ambiguous: readonly AmbiguousRecord[];
   readonly delays: DelayLists;
   /** Time per packet of `--profile`: mean of a batch in ns, count. */
   readonly service: readonly (readonly [number, number])[];
@@ -54,7 +66,7 @@ export interface ShardResult {
 }
 
 export function shardResult(
-  { engine, unjudged, delays, service }: Shard,
+  { engine, unjudged, delays, service, ambiguous }: Shard,
   tellAll: boolean,
   withEntries: boolean,
 ): ShardResult {
@@ -69,6 +81,13 @@ export function shardResult(
     floodedCount: engine.windows.floodedCount,
     midstream: { taken: engine.midstream?.taken ?? 0, guessed: guessedOriginators(engine) },
     unjudged: unjudged.record(),
+    ambiguous: ambiguous.map(({ packet, tNs, flow }) => ({
+      packet,
+      tNs,
+      connection: recordOf(flow.connection),
+      flow: flowRecord(flow)!,
+      either: [],
+    })),
     delays: delays.lists,
     service: [...(service?.counts ?? [])],
     entries: withEntries ? engine.finalEntries().map((entry) => formatEntry(entry)) : null,
@@ -107,6 +126,10 @@ export function mergeResults(results: readonly ShardResult[]): ShardResult {
       guessed: results.flatMap(({ midstream }) => midstream.guessed).sort((a, b) => a.group - b.group),
     },
     unjudged: mergeUnjudged(results.map(({ unjudged }) => unjudged)),
+    ambiguous: results
+      .flatMap(({ ambiguous }) => ambiguous)
+      .sort((a, b) => a.packet - b.packet)
+      .slice(0, AMBIGUOUS_MAX),
     delays: mergeDelays(results.map(({ delays }) => delays)),
     service: results.flatMap(({ service }) => service),
     entries: results.every(({ entries }) => entries === null)

@@ -10,7 +10,9 @@ import type { PacketTable } from '../packet/columns.js';
 import type { HeaderLoader } from '../packet/headers.js';
 import { PacketInfo } from '../packet/packetInfo.js';
 import type { ReplayEngine } from './engine.js';
+import type { Flow } from './flows.js';
 import type { Treatments } from './macPass.js';
+import { AMBIGUOUS_MAX, type PossibleOutcome } from './outcomes.js';
 import { isJudged, type PacketResult } from './packetResult.js';
 import { PacketClass } from './passes.js';
 import { ACTUAL, AFTER, BEFORE } from './restart.js';
@@ -34,6 +36,8 @@ export interface MacRequest {
   readonly wanted: Uint8Array;
   /** Results with numbers from `firstNew` on. */
   readonly newResults: readonly PacketResult[];
+  /** Ambiguous packets, places ascending: what may become of them. */
+  readonly either: readonly { readonly place: number; readonly outcomes: readonly PossibleOutcome[] }[];
   readonly firstNew: number;
 }
 
@@ -54,6 +58,8 @@ export class Shard {
   readonly engine: ReplayEngine;
   readonly unjudged = new Unjudged();
   readonly delays = new DelayRecorder();
+  /** The first packets that are ambiguous. */
+  readonly ambiguous: { readonly packet: number; readonly tNs: number; readonly flow: Flow }[] = [];
   /** null: not asked for. */
   readonly service: ServiceCounts | null;
   private readonly tcpDelays = new TcpDelays(this.delays);
@@ -78,6 +84,7 @@ export class Shard {
     this.index = index;
     this.count = count;
     this.tellAll = tellAll;
+    if (tellAll) engine.walker.outcomesLeft = Number.POSITIVE_INFINITY;
     const { key, info } = this;
     const cls = new PacketClass(key);
     this.packet = { number: 0, tNs: 0, version: 0, group: 0, direction: 0, cls, key, info, inPort: 0, tuplePart: 0 };
@@ -104,9 +111,14 @@ export class Shard {
       tcpDelays.take(results[ACTUAL], columns, row);
       meter?.packet();
       if (!isJudged(results[ACTUAL].outcome)) unjudged.add(results[ACTUAL], packet.number);
-      const isWanted = tellAll || !isAlike(results);
+      const isWanted = tellAll || !isAlike(results) || verdict.either !== null;
       const learns = results[ACTUAL].learns.length + results[BEFORE].learns.length + results[AFTER].learns.length;
       const place = isWanted || learns > 0 ? request.add(row, results, isWanted) : -1;
+      if (verdict.either !== null) {
+        request.either.push({ place, outcomes: verdict.either });
+        if (this.ambiguous.length < AMBIGUOUS_MAX)
+          this.ambiguous.push({ packet: packet.number, tNs: packet.tNs, flow: verdict.flow });
+      }
       if (engine.windows.pass(verdict) && !tellAll) continue;
       verdict.flow.waiting++;
       this.waiting.push({ verdict: { ...verdict, results: [...results] }, row, place });
@@ -148,6 +160,7 @@ class RequestBuilder {
   private readonly newResults: PacketResult[] = [];
   private readonly firstNew: number;
   private count = 0;
+  readonly either: { place: number; outcomes: readonly PossibleOutcome[] }[] = [];
 
   constructor(rows: number, numbers: Map<PacketResult, number>) {
     this.rows = new Uint32Array(rows);
@@ -166,7 +179,7 @@ class RequestBuilder {
   }
 
   finish(): MacRequest {
-    const { count, rows, results, wanted, newResults, firstNew } = this;
+    const { count, rows, results, wanted, newResults, firstNew, either } = this;
     return {
       count,
       rows: rows.subarray(0, count),
@@ -174,6 +187,7 @@ class RequestBuilder {
       wanted: wanted.subarray(0, count),
       newResults,
       firstNew,
+      either,
     };
   }
 

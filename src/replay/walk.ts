@@ -14,6 +14,7 @@ import { type EntryEvent, EntryHistory } from './entryHistory.js';
 import { type EntryKey, entryOf } from './entryKey.js';
 import { Connection, Flow } from './flows.js';
 import type { Midstream, MidstreamState } from './midstream.js';
+import { AMBIGUOUS_MAX, type PossibleOutcome, possibleOutcomes } from './outcomes.js';
 import { hasOutput, NO_RESULT, type PacketResult } from './packetResult.js';
 import type { PacketClass } from './passes.js';
 import { ACTUAL, AFTER, BEFORE, type ConntrackDeletion, type Restart, versionOf } from './restart.js';
@@ -55,6 +56,8 @@ export interface PacketVerdict {
   scene: Scene | null;
   /** This packet in the group's past, to find what healed. */
   event: LogEvent | null;
+  /** Where `actual` is ambiguous: every possible outcome. */
+  either: readonly PossibleOutcome[] | null;
 }
 
 /** Everything kept of a group between its packets. */
@@ -114,7 +117,10 @@ export class Walker {
     results: [NO_RESULT, NO_RESULT, NO_RESULT],
     scene: null,
     event: null,
+    either: null,
   };
+  /** Of so many ambiguous packets the outcomes are still found out. */
+  outcomesLeft = AMBIGUOUS_MAX;
 
   constructor(restart: Restart, runner: WorldRunner, options: WalkOptions) {
     this.restart = restart;
@@ -172,8 +178,11 @@ export class Walker {
   /** Before the first step: version 0 in all worlds. */
   private walkAsOne(group: GroupState, packet: WalkPacket): PacketVerdict {
     const store = group.stores[ACTUAL];
+    // Only where the order of masks is not known can a packet be ambiguous.
+    if (!this.restart.timeline.orderKnown) this.undo.take(store);
     const result = this.runner.run(packet.cls, packet.key, packet.info, 0, packet.tNs, store);
     this.setResults(result, result, result);
+    this.findOutcomes(packet, null);
     const flow = this.flowOf(group, packet);
     flow.lastEnd = this.keepsEnd() ? endOf(packet, shared(store.clone())) : null;
     return this.say(packet, flow, null, null);
@@ -189,6 +198,7 @@ export class Walker {
     const { results } = this.verdict;
     const wasForked = group.forked;
     const old = this.runWorlds(group, packet, versionOf(this.restart, AFTER, version));
+    this.findOutcomes(packet, old);
     const flow = this.flowOf(group, packet);
     const isForked = group.forked;
     const differs =
@@ -283,6 +293,16 @@ export class Walker {
     if (!isSame) group.stores = [mine, beforeStore, afterStore];
     this.setResults(actual, before, after);
     return shared(old);
+  }
+
+  /** `old`: stores as the packet found them, null: `undo` remembers. */
+  private findOutcomes({ key, info, tNs, version }: WalkPacket, old: readonly CtStore[] | null): void {
+    const { verdict } = this;
+    verdict.either = null;
+    if (verdict.results[ACTUAL].ambiguous === null || this.outcomesLeft === 0) return;
+    this.outcomesLeft--;
+    const store = old === null ? this.undo.restore() : old[ACTUAL]!;
+    verdict.either = possibleOutcomes(this.runner, { key, info, tNs, store }, version);
   }
 
   private setResults(actual: PacketResult, before: PacketResult, after: PacketResult): void {

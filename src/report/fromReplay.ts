@@ -8,7 +8,7 @@ import type { ConnectionRecord, FlowRecord, ShardResult } from '../replay/record
 import type { Restart } from '../replay/restart.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { formatUnixNs, NEVER } from '../util/units.js';
-import type { Cause, Culprit, Flow, FlowName, Summary, UnsupportedUse, Window } from './result.js';
+import type { Cause, Culprit, Flow, FlowName, ReplayResult, Summary, UnsupportedUse, Window } from './result.js';
 
 /** Names that only the caller knows how to give. */
 export interface Naming {
@@ -26,7 +26,10 @@ export interface Naming {
 
 type FlowMod = NonNullable<Cause['flowMod']>;
 
+const ORDER_UNKNOWN = 'which of several rules it meets hangs on the order of masks, which the dump does not tell';
+
 export interface Described {
+  readonly ambiguous: NonNullable<ReplayResult['ambiguous']>;
   readonly windows: Window[];
   readonly culprits: Culprit[];
   readonly flows: Flow[];
@@ -49,7 +52,7 @@ export class ReplayDescriber {
     this.batches = batchNumbers(naming.timeline);
   }
 
-  describe({ told, firstPackets, flowCount, unjudged }: ShardResult, allFlows: boolean): Described {
+  describe({ told, firstPackets, flowCount, unjudged, ambiguous }: ShardResult, allFlows: boolean): Described {
     this.firstPackets = firstPackets;
     const flows = told.flatMap((connection) => flowsOf(connection));
     const windows = flows.flatMap((each) => each.flow.closed.map((window) => ({ each, window })));
@@ -60,6 +63,13 @@ export class ReplayDescriber {
       windows: described,
       culprits: culpritsOf(described),
       flows: worthTelling.map((each) => this.flow(each)),
+      ambiguous: ambiguous.map(({ packet, tNs, connection, flow, either }) => ({
+        packet,
+        t: this.time(tNs),
+        flow: this.flowName({ connection, flow }),
+        why: ORDER_UNKNOWN,
+        either: either.map(({ outcome, out, rule }) => ({ outcome, out: [...out], rule: this.ruleText(rule) })),
+      })),
       unsupported: unjudged.unsupported.map((use) => ({
         ...use,
         rule: use.rule < 0 ? '' : this.naming.rule(use.rule),
