@@ -89,7 +89,7 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       onEntered: forwarding.onEntered,
       onOther: forwarding.onOther,
     });
-    const { found, interrupted } = await runTrace(options, scan, setup, classifier);
+    const { found, interrupted, overBudget } = await runTrace(options, scan, setup, classifier);
     const errors = captureErrors(capture);
     const warnings = [
       ...before.warnings,
@@ -98,6 +98,7 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       ...(entries?.warnings ?? []),
       ...captureWarnings(capture),
       ...(tracker.hasLimits ? [LIMITS_WARNING] : []),
+      ...(overBudget ? [`stopped at packet ${scan.packets}: more memory in use than --memory allows`] : []),
     ];
     return await describe({
       errors,

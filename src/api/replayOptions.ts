@@ -54,11 +54,9 @@ export interface ReplayOptions extends RunOptions {
   readonly midstream?: 'established' | 'strict';
   readonly reader?: 'native' | 'pcap-parser';
   readonly workers?: number;
-  /** Bytes. */
+  /** Bytes that the process may take; with more in use the replay stops and gives what it found. Default: no limit. */
   readonly memory?: number;
   readonly verifyChecksums?: boolean;
-  /** What the engine cannot execute is an UnsupportedError instead of an outcome. */
-  readonly strict?: boolean;
   readonly judge?: 'auto' | 'both' | 'before';
   /** Flows without anything to tell, too. */
   readonly allFlows?: boolean;

@@ -12,13 +12,21 @@ import { makeNaming } from './naming.js';
 import type { ReplayOptions } from './replayOptions.js';
 import { VerdictLines } from './verdictLines.js';
 
-/** `interrupted`: aborted before the end; what was found until then counts. */
+/** How the packets ended; what was found until then counts. */
+export interface TraceEnd {
+  readonly found: ShardResult;
+  /** Stopped before the end. */
+  readonly interrupted: boolean;
+  /** Stopped because the process took more memory than `options.memory`. */
+  readonly overBudget: boolean;
+}
+
 export async function runTrace(
   options: ReplayOptions,
   scan: Scan,
   setup: ReplaySetup,
   classifier: Classifier,
-): Promise<{ found: ShardResult; interrupted: boolean }> {
+): Promise<TraceEnd> {
   const workers = options.workers ?? availableParallelism();
   const { timeline, startUnixNs, bridge, ports } = setup;
   const restart = setupRestart(setup);
@@ -49,11 +57,13 @@ export async function runTrace(
       ]);
       if (text !== '') await onVerdicts?.(text);
       options.onProgress?.({ what: 'packets', done: scan.frames, total: null });
-      if (options.signal?.aborted === true) return { found: await coordinator.finish(), interrupted: true };
+      const isAborted = options.signal?.aborted === true;
+      const overBudget = options.memory !== undefined && process.memoryUsage.rss() > options.memory;
+      if (isAborted || overBudget) return { found: await coordinator.finish(), interrupted: true, overBudget };
       chunk = ahead;
       ahead = next;
     }
-    return { found: await coordinator.finish(), interrupted: false };
+    return { found: await coordinator.finish(), interrupted: false, overBudget: false };
   } finally {
     await pool?.close();
   }

@@ -51,7 +51,7 @@ export function configure(command: Command, signal: AbortSignal): void {
     .addOption(one('--midstream <rule>', 'connections first seen in the middle', 'established', 'strict'))
     .addOption(one('--reader <reader>', 'who takes captures apart', 'native', 'pcap-parser').default('native'))
     .option('--workers <n>', 'threads (default: one per core)', countFrom(1))
-    .option('--memory <size>', 'budget (default: half of what is free)', size)
+    .option('--memory <size>', 'stop with what was found when the process takes more (default: no limit)', size)
     .option('--verify-checksums', 'for lab traces; captures at taps show unset checksums')
     .addOption(one('--judge <by>', 'what is right', 'auto', 'both', 'before').default('auto'))
     .option('--all-flows', 'list flows without anything to tell too')
