@@ -5,15 +5,14 @@ import { frameJudge, openCaptures } from '../src/api/captures.js';
 import { INCIDENT, incidentOptions } from '../src/api/demo.js';
 import { readTimeline } from '../src/api/replayInputs.js';
 import { InputReader, readBridge, readDump, readRestart } from '../src/api/restartInputs.js';
-import { runTrace } from '../src/api/runTrace.js';
+import { runTrace, type TraceEnd } from '../src/api/runTrace.js';
 import { MergedCapture } from '../src/capture/merge.js';
 import { CompiledClassifier } from '../src/classify/compiled.js';
 import { Scan } from '../src/packet/scan.js';
 import { classMask } from '../src/replay/packetClasses.js';
-import type { ShardResult } from '../src/replay/records.js';
 
 /** The demo incident in chunks of 50 packets, so that its flows and windows cross chunks. */
-async function incident(workers: number): Promise<{ found: ShardResult; verdicts: string }> {
+async function incident(workers: number, memory?: number): Promise<TraceEnd & { verdicts: string }> {
   const options = incidentOptions(INCIDENT);
   const reader = new InputReader();
   const bridge = readBridge(reader, options.ports!, undefined);
@@ -48,13 +47,8 @@ async function incident(workers: number): Promise<{ found: ShardResult; verdicts
     profile: false,
   } as const;
   try {
-    const { found } = await runTrace(
-      { ...options, workers, onVerdicts },
-      scan,
-      setup,
-      new CompiledClassifier(timeline),
-    );
-    return { found, verdicts };
+    const asked = { ...options, workers, onVerdicts, ...(memory === undefined ? {} : { memory }) };
+    return { ...(await runTrace(asked, scan, setup, new CompiledClassifier(timeline))), verdicts };
   } finally {
     await capture.close();
   }
@@ -65,4 +59,12 @@ test('one, two and five workers find the same and tell the same verdicts in the 
   assert.ok(alone.found.told.some(({ flows }) => flows.some((flow) => (flow?.closed.length ?? 0) > 0)));
   assert.ok(alone.verdicts.includes('"kind":"drop"'));
   for (const workers of [2, 5]) assert.deepEqual(await incident(workers), alone);
+});
+
+test('a memory budget that is too small ends the replay early, with what was found until then', async () => {
+  const whole = await incident(1);
+  const { interrupted, overBudget, found, verdicts } = await incident(1, 1);
+  assert.ok(interrupted && overBudget && !whole.interrupted);
+  assert.ok(found.firstPackets.length > 0 && found.flowCount <= whole.found.flowCount);
+  assert.ok(whole.verdicts.startsWith(verdicts) && verdicts.length < whole.verdicts.length);
 });
