@@ -28,6 +28,7 @@ Example:
   dropwindow bench classifier --generate acl --size S --count 100000 --rounds 1`;
 
 export function configure(command: Command, signal: AbortSignal): void {
+  command.addHelpText('after', EXAMPLE);
   const classifier = command.command('classifier').description('every classifier on the same filters and headers');
   classifier
     .option('--filters <file>', "filter set in ClassBench's format, may be gzip")
