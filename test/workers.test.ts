@@ -45,6 +45,7 @@ async function incident(workers: number, memory?: number): Promise<TraceEnd & { 
     allFlows: true,
     finalEntries: true,
     profile: false,
+    frames: false,
   } as const;
   try {
     const asked = { ...options, workers, onVerdicts, ...(memory === undefined ? {} : { memory }) };

@@ -80,12 +80,14 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       allFlows: options.allFlows ?? false,
       finalEntries: options.entries === true,
       profile: options.profile ?? false,
+      frames: options.verdictFrames ?? false,
     };
     const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
     const judge = frameJudge(captures, { ...options, bridge, portOf, timeline });
     const scan = new Scan(capture, judge, {
       usedBits: classMask(timeline),
       verifyChecksums: options.verifyChecksums ?? false,
+      keepFrames: options.verdictFrames ?? false,
       onEntered: forwarding.onEntered,
       onOther: forwarding.onOther,
     });

@@ -32,7 +32,7 @@ export async function runTrace(
   const restart = setupRestart(setup);
   const cursor = new VersionCursor(restart);
   const macs = new MacPass(makeEnv(timeline, ports, bridge, classifier));
-  const lines = new VerdictLines(makeNaming(timeline, scan.groups, startUnixNs));
+  const lines = new VerdictLines(makeNaming(timeline, scan.groups, startUnixNs), setup.frames);
   const { onVerdicts } = options;
   const chunks = scan.chunks(false);
   // A trace of one chunk is done before threads have started.

@@ -231,6 +231,7 @@ async function setUp(options: TraceOptions, span: TraceSpan | null): Promise<Sta
     allFlows: false,
     finalEntries: false,
     profile: false,
+    frames: false,
   };
   const classifier = new CompiledClassifier(timeline);
   const edges = bridge.ports.map(({ peer: _, ...port }) => port);

@@ -6,6 +6,7 @@ import type { ResolvedTreatment } from '../replay/macPass.js';
 import { ACTUAL, AFTER, BEFORE } from '../replay/restart.js';
 import type { Naming } from '../report/fromReplay.js';
 import { formatUnixNs, NEVER } from '../util/units.js';
+import { type SentFrame, sentFrames } from './sentFrames.js';
 
 const STATES: readonly (readonly [number, string])[] = [
   [CS_NEW, 'new'],
@@ -27,10 +28,13 @@ export function ctStateText(state: number): string {
 
 export class VerdictLines {
   private readonly naming: Naming;
+  private readonly frames: boolean;
   private readonly introduced = new Set<number>();
 
-  constructor(naming: Naming) {
+  /** `frames`: with rewritten bytes, which the chunks then keep. */
+  constructor(naming: Naming, frames: boolean) {
     this.naming = naming;
+    this.frames = frames;
   }
 
   /** Lines with their ends. `version`: of `actual`. */
@@ -57,6 +61,7 @@ export class VerdictLines {
       ...(either.length === 0 ? {} : { either: either.map(({ outcome, out }) => ({ outcome, out })) }),
       ...(kind === null ? {} : { kind }),
       ...(window === null ? {} : { window }),
+      ...(this.frames ? framesOf(sentFrames(actual, mine, chunk, row)) : {}),
     };
     return `${text}${JSON.stringify(line)}\n`;
   }
@@ -74,6 +79,8 @@ export class VerdictLines {
     return `${JSON.stringify(line)}\n`;
   }
 }
+
+const framesOf = (frames: readonly SentFrame[]): object => (frames.length === 0 ? {} : { frames });
 
 function worldOf(name: 'before' | 'after', theirs: ResolvedTreatment, mine: ResolvedTreatment): object {
   const isSame = theirs.outcome === mine.outcome && theirs.ports.join() === mine.ports.join();

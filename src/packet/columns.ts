@@ -175,6 +175,15 @@ export class PacketTable {
     info.zeroLength = (bits & ROW_ZERO_LENGTH) !== 0;
   }
 
+  /** Bytes and link type of a row that keeps them (`keepAll`: all of it), else null. A view: copy what is to last. */
+  frameOf(row: number): { bytes: Uint8Array; linkType: number } | null {
+    const at = this.columns.keptAt[row]!;
+    if (at < 0) return null;
+    const start = at + KEPT_HEAD_WORDS * 4;
+    const bytes = this.kept.subarray(start, start + readWord(this.kept, at));
+    return { bytes, linkType: readWord(this.kept, at + 4) };
+  }
+
   private loadKept(row: number, key: Int32Array, info: PacketInfo): void {
     const { kept, columns } = this;
     const at = columns.keptAt[row]!;

@@ -20,6 +20,8 @@ import { WorldRunner } from './worldRun.js';
 export interface EngineOptions {
   /** Reuse passes; false must not change anything but the time it takes. */
   readonly reuse: boolean;
+  /** Results tell how frames are rewritten; default false. */
+  readonly frames?: boolean;
   /** `established`: connections first seen in their middle are taken as such. */
   readonly midstream: 'established' | 'strict';
   /** Entries at the start of the trace (time 0). */
@@ -44,7 +46,7 @@ export class ReplayEngine {
   constructor(restart: Restart, env: PipelineEnv, tracker: Tracker, options: EngineOptions) {
     this.restart = restart;
     this.classes = new PacketClasses(restart.timeline);
-    const runner = new WorldRunner(env, tracker, this.classes.viewBits, options.reuse);
+    const runner = new WorldRunner(env, tracker, this.classes.viewBits, options.reuse, options.frames ?? false);
     this.theatre = new Theatre(restart, runner);
     this.midstream = options.midstream === 'established' ? new Midstream(runner) : null;
     this.entries = new StartEntries(options.entries);

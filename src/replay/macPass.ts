@@ -3,7 +3,7 @@
  * order, learns in each world, and resolves outputs where somebody asks for them.
  */
 import type { NormalEffect } from '../pipeline/effects.js';
-import type { PipelineEnv } from '../pipeline/env.js';
+import type { PipelineEnv, PipelinePort } from '../pipeline/env.js';
 import { MacTable } from '../pipeline/mac.js';
 import type { Admission } from '../pipeline/normal.js';
 import { NS_PER_S } from '../util/units.js';
@@ -14,6 +14,12 @@ import { ACTUAL, AFTER, BEFORE, WORLDS, type World } from './restart.js';
 /** A treatment with what the verdict line says of it. */
 export interface ResolvedTreatment extends Treatment {
   readonly outcome: Outcome;
+  /** Copies that NORMAL sends. */
+  readonly normal: readonly {
+    readonly effect: NormalEffect;
+    readonly admission: Admission;
+    readonly port: PipelinePort;
+  }[];
   readonly floods: readonly { readonly effect: NormalEffect; readonly admission: Admission }[];
 }
 
@@ -86,18 +92,22 @@ export class MacPass {
     this.taught = null;
     const ports = [...result.ports];
     let floodVlan = -1;
+    const normal: { effect: NormalEffect; admission: Admission; port: PipelinePort }[] = [];
     const floods: { effect: NormalEffect; admission: Admission }[] = [];
     for (const effect of result.learns) {
       const admission = table.learn(effect, seconds);
       if (admission === null) continue;
       if (!result.normals.includes(effect)) continue;
-      for (const port of table.outputs(effect, admission, seconds)) ports.push(port.ofport);
+      for (const port of table.outputs(effect, admission, seconds)) {
+        ports.push(port.ofport);
+        normal.push({ effect, admission, port });
+      }
       if (!table.knows(effect, admission)) {
         floodVlan = admission.vlan;
         floods.push({ effect, admission });
       }
     }
-    return finish(result, ports, floodVlan, floods);
+    return finish(result, ports, floodVlan, floods, normal);
   }
 
   /** Outcome and ports of a result in a world by what it has learned; teaches nothing. */
@@ -109,7 +119,7 @@ export class MacPass {
       const admission = table.admit(effect);
       if (admission !== null) ports.push(...table.outputs(effect, admission, seconds).map(({ ofport }) => ofport));
     }
-    const { outcome, ports: out } = finish(result, ports, -1, []);
+    const { outcome, ports: out } = finish(result, ports, -1, [], []);
     return { outcome, out };
   }
 
@@ -129,11 +139,12 @@ function finish(
   ports: number[],
   floodVlan: number,
   floods: ResolvedTreatment['floods'],
+  normal: ResolvedTreatment['normal'],
 ): ResolvedTreatment {
   ports.sort((a, b) => a - b);
   const isOpen = result.outcome === 'dropped' || result.outcome === 'controller' || result.outcome === 'held';
   const outcome: Outcome = isOpen && ports.length > 0 ? 'delivered' : result.outcome;
-  return { ports, symbol: result.symbol, floodVlan, vlan: -1, judged: isJudged(outcome), outcome, floods };
+  return { ports, symbol: result.symbol, floodVlan, vlan: -1, judged: isJudged(outcome), outcome, floods, normal };
 }
 
 function sameLearning(results: PacketResults): boolean {

@@ -1,7 +1,16 @@
 /** What one world does to one packet, before NORMAL is resolved: a value shared by all packets that ran the same way. */
 import { PORT } from '../fields/key.js';
-import type { Effect, LookupRecord, NormalEffect, OutputEffect, Pass, UnsupportedAction } from '../pipeline/effects.js';
+import type {
+  Effect,
+  LookupRecord,
+  NormalEffect,
+  OutputEffect,
+  Pass,
+  PatchEffect,
+  UnsupportedAction,
+} from '../pipeline/effects.js';
 import { NEVER } from '../util/units.js';
+import type { SentEdits } from './editTrail.js';
 import type { ViewNode } from './passes.js';
 
 export type Outcome =
@@ -45,6 +54,20 @@ export interface PacketResult {
   /** The run is the same for versions in [from, to) as long as ct() shows the same. */
   readonly from: number;
   readonly to: number;
+  /** Where frames are asked for and any is changed. */
+  readonly sent?: SentEdits;
+}
+
+const edges = new WeakMap<PatchEffect, OutputEffect>();
+
+/** One bridge is modelled: a patch port is its edge, what enters it has left. */
+export function outputOfPatch(effect: PatchEffect): OutputEffect {
+  let output = edges.get(effect);
+  if (output === undefined) {
+    output = { kind: 'output', port: effect.port, edit: effect.edit, maxLen: null };
+    edges.set(effect, output);
+  }
+  return output;
 }
 
 /** Per world; the same object where the ways were the same. */
@@ -108,8 +131,7 @@ export class ResultBuilder {
     } else if (effect.kind === 'output') {
       this.outputs.push(effect);
     } else if (effect.kind === 'patch') {
-      // One bridge is modelled: a patch port is its edge, what enters it has left.
-      this.outputs.push({ kind: 'output', port: effect.port, edit: effect.edit, maxLen: null });
+      this.outputs.push(outputOfPatch(effect));
     } else if (effect.kind === 'controller') {
       this.controllers++;
     } else {

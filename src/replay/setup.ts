@@ -31,6 +31,8 @@ export interface ReplaySetup {
   readonly finalEntries: boolean;
   /** Measure the time per packet. */
   readonly profile: boolean;
+  /** Rewritten frames are told of. */
+  readonly frames: boolean;
 }
 
 export function setupRestart({ timeline, startUnixNs, judge }: ReplaySetup): Restart {
@@ -38,11 +40,11 @@ export function setupRestart({ timeline, startUnixNs, judge }: ReplaySetup): Res
 }
 
 export function setupEngine(setup: ReplaySetup, classifier: Classifier): ReplayEngine {
-  const { timeline, conntrack, tracker: options, entries, midstream, reuse } = setup;
+  const { timeline, conntrack, tracker: options, entries, midstream, reuse, frames } = setup;
   const tracker = new Tracker(conntrack, options);
   const known = entries === null ? [] : parseEntries(entries.text, entries.name, tracker, 0).entries;
   const env = makeEnv(timeline, setup.ports, setup.bridge, classifier);
-  return new ReplayEngine(setupRestart(setup), env, tracker, { reuse, midstream, entries: known });
+  return new ReplayEngine(setupRestart(setup), env, tracker, { reuse, frames, midstream, entries: known });
 }
 
 export function makeEnv(

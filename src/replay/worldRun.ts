@@ -10,9 +10,10 @@ import { K, KEY_WORDS } from '../fields/key.js';
 import type { PacketInfo } from '../packet/packetInfo.js';
 import type { CtEffect, EditOp, Effect, RecircEffect } from '../pipeline/effects.js';
 import type { PipelineEnv } from '../pipeline/env.js';
-import { ctOpOf, forgetsConnection, forkStart } from '../pipeline/packetCt.js';
+import { ctOpOf, forgetsConnection, forkStart, innerNatEdits, natEdits } from '../pipeline/packetCt.js';
 import { ENTRY, type PassStart, runPass } from '../pipeline/pass.js';
-import { NO_RESULT, type PacketResult, ResultBuilder } from './packetResult.js';
+import { EditTrail, type SentEdit } from './editTrail.js';
+import { NO_RESULT, outputOfPatch, type PacketResult, ResultBuilder } from './packetResult.js';
 import {
   type PacketClass,
   PassNode,
@@ -22,6 +23,8 @@ import {
   type ViewBits,
   type ViewNode,
 } from './passes.js';
+
+const UNCHANGED: SentEdit = { ops: [], cutAt: 0, isWhole: false };
 
 /** OVS lib/dpif-netdev.c:MAX_RECIRC_DEPTH: the seventh recirculation drops the packet, earlier outputs stay. */
 const RECIRCULATIONS_MAX = 6;
@@ -47,7 +50,14 @@ export class WorldRunner {
   private nowNs = 0;
   private stopped = false;
 
-  constructor(env: PipelineEnv, tracker: Tracker, viewBits: ViewBits, reuse: boolean) {
+  /** What was sent in this run, where frames are asked for. */
+  private readonly sent: Map<Effect, SentEdit> | null;
+  /** Results with what they send, by result and text of the edits. */
+  private readonly framed = new WeakMap<PacketResult, Map<string, PacketResult>>();
+
+  /** `frames`: results tell how the frames that leave are rewritten. */
+  constructor(env: PipelineEnv, tracker: Tracker, viewBits: ViewBits, reuse: boolean, frames = false) {
+    this.sent = frames ? new Map() : null;
     this.viewBits = viewBits;
     this.env = env;
     this.tracker = tracker;
@@ -75,10 +85,30 @@ export class WorldRunner {
     if (!this.reuse) cls.forget();
     const root = this.nodeFor(cls.roots, cls.key, ENTRY);
     this.at = cls.runs.step(root, '', null, 0, 0, 0);
-    this.runEffects(root, root.pass.effects, key, 0, this.attaches[0]!);
+    this.sent?.clear();
+    this.runEffects(root, root.pass.effects, key, 0, this.attaches[0]!, this.sent === null ? null : new EditTrail());
     const last = this.at;
     if (last.result === NO_RESULT) last.result = this.build(last, info);
-    return last.result;
+    return this.sent === null ? last.result : this.withFrames(last.result, this.sent);
+  }
+
+  /** The result, with the edits of this run if there are any; the same object for the same edits. */
+  private withFrames(result: PacketResult, log: ReadonlyMap<Effect, SentEdit>): PacketResult {
+    const outputs = result.outputs.map((effect) => log.get(effect) ?? UNCHANGED);
+    const normals = result.normals.map((effect) => log.get(effect) ?? UNCHANGED);
+    if ([...outputs, ...normals].every(({ ops, isWhole }) => ops.length === 0 && !isWhole)) return result;
+    let known = this.framed.get(result);
+    if (known === undefined) {
+      known = new Map();
+      this.framed.set(result, known);
+    }
+    const text = JSON.stringify([outputs, normals]);
+    let framed = known.get(text);
+    if (framed === undefined) {
+      framed = { ...result, sent: { outputs, normals } };
+      known.set(text, framed);
+    }
+    return framed;
   }
 
   /**
@@ -124,6 +154,7 @@ export class WorldRunner {
     key: Int32Array,
     depth: number,
     attach: CtAttach,
+    trail: EditTrail | null,
   ): void {
     let edited = 0;
     for (const effect of effects) {
@@ -135,23 +166,35 @@ export class WorldRunner {
       }
       switch (effect.kind) {
         case 'ct':
-          this.runCt(node, effect, key, depth, attach);
+          trail?.advance(edit);
+          this.runCt(node, effect, key, depth, attach, trail);
+          break;
+        case 'output':
+        case 'normal':
+          if (trail !== null) this.sent!.set(effect, trail.sent(effect));
+          break;
+        case 'patch':
+          if (trail !== null) this.sent!.set(outputOfPatch(effect), trail.sent(effect));
           break;
         case 'ctClear':
           attach.clear();
           break;
         case 'clone':
-          this.runEffects(node, effect.effects, key, depth, this.attachAt(depth + 1, attach));
+          trail?.advance(edit);
+          this.runEffects(node, effect.effects, key, depth, this.attachAt(depth + 1, attach), trail?.copy() ?? null);
           this.stopped = false;
           break;
         case 'length': {
           const isLarger = this.info.originalBytes > effect.bytes;
           this.at = this.at.step(null, isLarger ? 'larger' : 'not larger', null, 0, 0, 0);
-          this.runEffects(node, isLarger ? effect.larger : effect.notLarger, key, depth, attach);
+          trail?.advance(edit);
+          const branch = isLarger ? effect.larger : effect.notLarger;
+          this.runEffects(node, branch, key, depth, attach, trail?.copy() ?? null);
           break;
         }
         case 'recirc':
-          this.runRecirc(node, effect, key, depth, attach);
+          trail?.advance(edit);
+          this.runRecirc(node, effect, key, depth, attach, trail);
           break;
         default:
           break;
@@ -171,7 +214,14 @@ export class WorldRunner {
   }
 
   /** `start`: the packet's own key when the pass began. */
-  private runCt(node: PassNode, effect: CtEffect, start: Int32Array, depth: number, attach: CtAttach): void {
+  private runCt(
+    node: PassNode,
+    effect: CtEffect,
+    start: Int32Array,
+    depth: number,
+    attach: CtAttach,
+    trail: EditTrail | null,
+  ): void {
     const { view, packet } = this;
     const key = keyAt(effect, start);
     fillCtPacket(key, this.info, packet);
@@ -181,11 +231,24 @@ export class WorldRunner {
       this.stopped = true;
       return;
     }
+    if (trail !== null) this.noteNat(trail, key, attach);
     if (effect.table === null || depth >= RECIRCULATIONS_MAX) return;
     const { zone, state, mark } = view;
     const child = this.forkAfter(node, effect, key);
     this.at = this.at.step(child, '', this.forkView, zone, state, mark);
-    this.runEffects(child, child.pass.effects, this.forkKey, depth + 1, this.attachAt(depth + 1, attach));
+    const forked = trail?.fork() ?? null;
+    this.runEffects(child, child.pass.effects, this.forkKey, depth + 1, this.attachAt(depth + 1, attach), forked);
+  }
+
+  /** What ct() changed in the frame. */
+  private noteNat(trail: EditTrail, key: Int32Array, attach: CtAttach): void {
+    const { view, packet } = this;
+    if (view.isWhole) trail.putTogether();
+    if (view.rewritten === 0) return;
+    const changed = Int32Array.from(key);
+    writeRewritten(packet, view.rewritten, changed);
+    trail.add(natEdits(key, changed));
+    if (packet.related && attach.isInnerRewritten) trail.add(innerNatEdits(packet, attach.inner));
   }
 
   /** The pass that sees what the ct() just showed; sets `forkView` and `forkKey` (the packet's own key in it). */
@@ -229,7 +292,14 @@ export class WorldRunner {
     return new PassNode(runPass(this.env, passKey, this.version, forkStart(effect)));
   }
 
-  private runRecirc(node: PassNode, effect: RecircEffect, start: Int32Array, depth: number, attach: CtAttach): void {
+  private runRecirc(
+    node: PassNode,
+    effect: RecircEffect,
+    start: Int32Array,
+    depth: number,
+    attach: CtAttach,
+    trail: EditTrail | null,
+  ): void {
     if (depth >= RECIRCULATIONS_MAX) return;
     let views = node.forks.get(effect);
     if (views === undefined) {
@@ -243,7 +313,8 @@ export class WorldRunner {
     });
     this.at = this.at.step(child, 'recirc', null, 0, 0, 0);
     const key = keyAt(effect, start);
-    this.runEffects(child, child.pass.effects, key, depth + 1, this.attachAt(depth + 1, attach));
+    const forked = trail?.fork() ?? null;
+    this.runEffects(child, child.pass.effects, key, depth + 1, this.attachAt(depth + 1, attach), forked);
   }
 
   /**

@@ -58,6 +58,7 @@ export function configure(command: Command, signal: AbortSignal): void {
     .addOption(one('--format <format>', 'of the report', 'text', 'json').default('text'))
     .option('-o, --output <file>', 'write the report there instead of standard output')
     .option('--verdicts <file>', 'a line per replayed packet, NDJSON')
+    .option('--verdict-frames', 'with the bytes of frames that are rewritten')
     .option('--histograms <dir>', '.hgrm, .hlog and JSON for each histogram')
     .option('--profile', 'measure the time per packet too')
     .option('--fail-on <kinds>', `exit code 1 if there is one: ${FAIL_ON.join(', ')}`, wordsOf(FAIL_ON))
