@@ -39,5 +39,5 @@ test('rules that packets make, rules that packets age and address translation ar
 test('a replay that can do all says so by saying nothing', async () => {
   const { unsupported, summary } = await withRule('table=0, priority=0 actions=NORMAL');
   assert.equal(unsupported, undefined);
-  assert.deepEqual(summary.packets.outcomes, {});
+  assert.equal(summary.packets.outcomes, undefined);
 });

@@ -220,6 +220,7 @@ function summaryOf(
   described: Described,
   restart: Restart,
 ): ReplayResult['summary'] {
+  const { outcomes } = found.unjudged;
   const notReplayed: Record<string, number> = {};
   FRAME_REASONS.forEach((reason, i) => {
     const count = scan.otherCounts[i]!;
@@ -228,7 +229,11 @@ function summaryOf(
   const first = timeline.steps[0];
   const last = timeline.steps.at(-1);
   return {
-    packets: { replayed: scan.packets, notReplayed, outcomes: Object.fromEntries(found.unjudged.outcomes) },
+    packets: {
+      replayed: scan.packets,
+      notReplayed,
+      ...(outcomes.length === 0 ? {} : { outcomes: Object.fromEntries(outcomes) }),
+    },
     ...described.counts,
     flooded: found.floodedCount,
     restart:
