@@ -41,6 +41,7 @@ export async function replayTo(
   setup: ReplaySetup,
   classifier: Classifier,
   verifyChecksums: boolean,
+  signal: AbortSignal | undefined,
 ): Promise<ReachedPacket> {
   // All of the header is shown, not only what rules look at.
   const usedBits = new Int32Array(KEY_WORDS).fill(-1);
@@ -50,6 +51,7 @@ export async function replayTo(
   const coordinator = new Coordinator([shard], macs);
   let before = 0;
   for await (const chunk of scan.chunks()) {
+    signal?.throwIfAborted();
     const row = number - 1 - before;
     before += chunk.count;
     if (row < chunk.count) {

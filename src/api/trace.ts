@@ -77,7 +77,7 @@ async function tracePacket(options: TraceOptions, number: number): Promise<Trace
     const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
     const judge = frameJudge(captures, { ...options, bridge, portOf, timeline });
     const verify = options.verifyChecksums ?? false;
-    const reached = await replayTo(number, capture, judge, setup, classifier, verify);
+    const reached = await replayTo(number, capture, judge, setup, classifier, verify, options.signal);
     const restart = setupRestart(setup);
     const version = chosenVersion(options, stage) ?? reached.version;
     const worlds: World[] = timeline.steps.length === 0 ? [ACTUAL] : [ACTUAL, BEFORE, AFTER];

@@ -16,7 +16,7 @@ Example:
   dropwindow trace --before before.dump 'in_port=1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2' --ct-next 'trk,est'
   dropwindow trace --before before.dump --changes openflow.pcap --ports ports.json --packet 23 capture.pcap`;
 
-export function configure(command: Command): void {
+export function configure(command: Command, signal: AbortSignal): void {
   const one = (flag: string, what: string, ...words: string[]) => new Option(flag, what).choices(words);
   command
     .argument('<flow|captures...>', 'a packet as flow text, as ofproto/trace takes it; with --packet the captures')
@@ -39,10 +39,10 @@ export function configure(command: Command): void {
     .option('--json', 'as one JSON object')
     .option('-o, --output <file>', 'write there instead of standard output')
     .addHelpText('after', EXAMPLE)
-    .action((subjects: string[], options: Options) => run(subjects, options));
+    .action((subjects: string[], options: Options) => run(subjects, options, signal));
 }
 
-async function run(subjects: string[], options: Options): Promise<void> {
+async function run(subjects: string[], options: Options, signal: AbortSignal): Promise<void> {
   const { jsonText, trace, traceText, UsageError } = await import('../../index.js');
   const { cookieDump, json, output, ...rest } = options;
   const isFlow = options.packet === undefined;
@@ -53,6 +53,7 @@ async function run(subjects: string[], options: Options): Promise<void> {
   const report = openOutput(output, inputs);
   const result = await trace({
     ...rest,
+    signal,
     ...(cookieDump === undefined ? {} : { cookieDumps: cookieDump }),
     ...(isFlow ? { flow: subjects[0]! } : { captures: subjects }),
   });
