@@ -1,4 +1,4 @@
-/** The modelled histograms: from trace times, by the rules of the report (README "Histograms"); and the measured one. */
+/** The modelled histograms: from trace times; and the measured one. */
 import type { ShardResult } from '../replay/records.js';
 import type { Restart } from '../replay/restart.js';
 import { clockCostNs, SERVICE_BATCH } from '../replay/serviceMeter.js';

@@ -1,6 +1,6 @@
 /**
- * The exact rule by which OVS chooses (lib/classifier.c:classifier_lookup__() and find_conjunctive_match(); told and
- * measured in CONJ_SEMANTICS sections 2 to 5 and 8): the cells that fit a header, in the order of their masks, at one version.
+ * The exact rule by which OVS 3.1.0 chooses (lib/classifier.c:classifier_lookup__() and find_conjunctive_match()): the cells
+ * that fit a header, in the order of their masks, at one version.
  */
 import { type Cell, type Chain, chainOf, headAt, type TableCells } from './cells.js';
 import type { Clauses } from './clauses.js';

@@ -1,6 +1,6 @@
 /**
  * The answers that some order of the masks would give, where the order is not known. Ordinary rules of equal priority and the
- * choice among complete ids hang on it (CONJ_SEMANTICS section 7); never fewer answers than there are, rarely more.
+ * choice among complete ids hang on it; never fewer answers than there are, rarely more.
  */
 import { type Cell, type Chain, chainOf, headAt, type TableCells } from './cells.js';
 

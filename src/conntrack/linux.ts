@@ -1,6 +1,5 @@
 /**
- * Linux 6.1 `nf_conntrack` under `openvswitch.ko` (net/openvswitch/conntrack.c): one ct() on one packet. CT_SEMANTICS
- * sections 1 to 9.
+ * Linux 6.1 `nf_conntrack` under `openvswitch.ko` (net/openvswitch/conntrack.c): one ct() on one packet.
  *
  * Not modelled, because timing or hash values decide: eviction of entries without ASSURED when the table is full
  * (early_drop, and the gc worker above 95 %). The packet is dropped then, as the kernel does when it finds none to evict.

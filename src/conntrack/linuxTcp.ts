@@ -1,5 +1,5 @@
 /**
- * TCP in Linux 6.1: net/netfilter/nf_conntrack_proto_tcp.c. CT_SEMANTICS sections 4 to 7 have the rules in words.
+ * TCP in Linux 6.1: net/netfilter/nf_conntrack_proto_tcp.c.
  * Sequence numbers are int32 and compared modulo 2^32: `after(a, b)` is (b - a | 0) < 0.
  */
 import { type CtEntry, LINUX_TCP, TCPF, TcpLast, TcpPeer } from './entry.js';

@@ -1,5 +1,5 @@
 /**
- * OVS 3.1.0's own tracker (lib/conntrack.c): one ct() on one packet. CT_SEMANTICS sections 9 to 11, NORMAL_AND_ACTIONS 4.
+ * OVS 3.1.0's own tracker (lib/conntrack.c): one ct() on one packet.
  */
 import { CS_DNAT, CS_EST, CS_INV, CS_NEW, CS_REL, CS_RPL, CS_SNAT, CS_TRK } from '../fields/key.js';
 import { type CtAttach, type CtOp, type CtView, problemsOf, writeMarks } from './action.js';

@@ -1,5 +1,5 @@
 /**
- * TCP in OVS 3.1.0's own tracker: lib/conntrack-tcp.c. CT_SEMANTICS section 11 has the rules in words.
+ * TCP in OVS 3.1.0's own tracker: lib/conntrack-tcp.c.
  * Sequence numbers are int32 and compared modulo 2^32: `(a - b | 0) >= 0` is a >= b.
  */
 import { type CtEntry, OVS_TCP, TCPF, TcpPeer } from './entry.js';

@@ -3,7 +3,7 @@
  *
  * Fields that share storage in OVS share a word here (nw_proto = arp_op, nw_src = arp_spa, icmp_type = tp_src,
  * nd_sll = arp_sha ...), because "same mask" in the classifier means same bits of this layout
- * (lib/flow.h:struct flow, CONJ_SEMANTICS section 1). Narrow fields have a word of their own, right-aligned.
+ * (lib/flow.h:struct flow). Narrow fields have a word of their own, right-aligned.
  * Fields wider than 32 bits take several words, most significant first; MACs are [high 16 bits, low 32 bits].
  *
  * The packet's own words (L2 to L4) are contiguous: [K.dl_src, K.PACKET_END).

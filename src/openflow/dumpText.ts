@@ -1,6 +1,6 @@
 /**
  * Files of rules: `ovs-ofctl dump-flows` in all its forms, `ovs-appctl bridge/dump-flows`, and flows written by hand.
- * Line order is kept: in a plain dump it is the switch's mask order (CONJ_SEMANTICS section 10).
+ * Line order is kept: in a plain dump it is the switch's mask order.
  */
 import { DEFAULT_TLV_MAP } from '../fields/tunMetadata.js';
 import { InputError } from '../util/errors.js';

@@ -68,7 +68,7 @@ export interface FlowMod {
   /** delete: only rules with an output to this port (PORT.NONE: any) or group (0xffffffff: any). */
   readonly outPort: number;
   readonly outGroup: number;
-  /** Version it was sent with: decides what a modify without a match does (FLOW_SEMANTICS). */
+  /** Version it was sent with: decides what a modify without a match does. */
   readonly of: OfVersion;
 }
 

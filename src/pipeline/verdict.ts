@@ -1,7 +1,7 @@
 /** What became of one packet, whole: all passes, in time order. */
 import type { Pass } from './effects.js';
 
-/** CONTRACT: what becomes of a packet. */
+/** What becomes of a packet. */
 export type Outcome =
   | 'delivered'
   | 'dropped'

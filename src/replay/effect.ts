@@ -1,6 +1,6 @@
 /**
  * Two runs of one packet held against each other: where their ways part, and what the flow-mods did to the lookup that
- * decided (docs/WINDOWS.md, "Where they part", "effect").
+ * decided (ARCHITECTURE.md, "Cause").
  */
 import type { LookupExplanation } from '../classify/classifier.js';
 import type { Action } from '../openflow/actions.js';

@@ -1,6 +1,6 @@
 /**
  * When the entries of two worlds came to differ: for each attribute of the entry, the last event (packet or conntrack step)
- * that changed it in one of the two such that they differ (docs/WINDOWS.md "Cause" 2).
+ * that changed it in one of the two such that they differ (ARCHITECTURE.md, "Cause").
  */
 import { ATTRIBUTES, type CtAttribute, type CtEntry, sameAttribute } from '../conntrack/entry.js';
 import type { CtStore } from '../conntrack/store.js';

@@ -1,5 +1,5 @@
 /**
- * What a packet's treatment in `actual` is, held against the other worlds (docs/WINDOWS.md "Windows", CONTRACT.md table of kinds).
+ * What a packet's treatment in `actual` is, held against the other worlds (ARCHITECTURE.md, "Windows").
  * Ports only: what the frame looks like matters in one case, a flood.
  */
 

@@ -1,6 +1,6 @@
 /**
  * The restart seen from the trace: step times in trace nanoseconds, which version each world has at a time, and by which
- * world packets are judged (worlds: DESIGN.md; `--judge`: docs/WINDOWS.md).
+ * world packets are judged (ARCHITECTURE.md, "Words" and "Windows").
  */
 import { compileFilter, type EntryTest } from '../conntrack/deletion.js';
 import type { Timeline } from '../timeline/timeline.js';

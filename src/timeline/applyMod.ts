@@ -1,6 +1,6 @@
 /**
  * What one flow-mod does to the tables, as ofproto/ofproto.c does it: start() makes the change for the next version,
- * then either finish() takes the old rules out or revert() undoes it (FLOW_SEMANTICS).
+ * then either finish() takes the old rules out or revert() undoes it.
  */
 
 import { PORT } from '../fields/key.js';

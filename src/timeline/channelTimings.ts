@@ -1,4 +1,4 @@
-/** How long controllers kept bundles open and switches took to answer: two histograms of a replay (CONTRACT, "Histograms"). */
+/** How long controllers kept bundles open and switches took to answer: two histograms of a replay. */
 import type { Channel } from '../openflow/channel.js';
 import { decodeMessage } from '../openflow/wire.js';
 import { messageHeader } from '../openflow/wireHeader.js';

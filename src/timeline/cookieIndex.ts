@@ -3,7 +3,7 @@ import type { LiveRule } from './liveTable.js';
 /**
  * Rules by cookie, in the order in which OVS walks them (lib/hindex.c): the leader first, then from youngest to oldest.
  * When the leader leaves, the youngest takes its role. A delete by full cookie mask removes in this order, which decides
- * the order of masks afterwards (CONJ_SEMANTICS section 1, "Several changes at once").
+ * the order of masks afterwards.
  */
 export class CookieIndex {
   private readonly leaders = new Map<bigint, LiveRule>();

@@ -2,7 +2,7 @@ import { type Match, maskKey } from '../openflow/match.js';
 import type { Rule } from '../openflow/rule.js';
 
 /**
- * What the order of a dump's lines says about the order of masks (CONJ_SEMANTICS section 10, rules 3 and 8).
+ * What the order of a dump's lines says about the order of masks.
  * `plain`: as the switch sent it; `sorted`: by priority, by ovs-ofctl; both give the order of masks when installed line
  * by line. `unknown`: neither.
  */

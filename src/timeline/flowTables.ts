@@ -1,8 +1,7 @@
 /**
  * The tables of one bridge while flow-mods arrive: what is there now, with everything that decides later answers (order of
- * masks, of cookies, ages), and the timeline of what was there when. Semantics: ofproto/ofproto.c of OVS 3.1.0, measured in
- * FLOW_SEMANTICS and CONJ_SEMANTICS of the reference data. Every change is finished, clean-up of the classifier included,
- * before the next one begins.
+ * masks, of cookies, ages), and the timeline of what was there when. Semantics: ofproto/ofproto.c of OVS 3.1.0.
+ * Every change is finished, clean-up of the classifier included, before the next one begins.
  */
 import type { FlowMod, Rule, RuleStats } from '../openflow/rule.js';
 import {
@@ -278,7 +277,7 @@ export class FlowTables {
     for (const table of this.tables.values()) table.publish();
   }
 
-  /** Without a dump of its own a cookie's list is taken by age, the oldest as leader (CONJ_SEMANTICS section 10, rule 6). */
+  /** Without a dump of its own a cookie's list is taken by age, the oldest as leader. */
   private orderCookies(installed: readonly LiveRule[], dumps: ReadonlyMap<bigint, readonly Rule[]> | undefined): void {
     const byCookie = new Map<bigint, LiveRule[]>();
     for (const live of [...installed].sort((a, b) => a.createdMs - b.createdMs)) {

@@ -2,8 +2,7 @@
  * The order in which OVS visits the masks of one table: a copy of what lib/pvector.c does, because that order decides ties.
  *
  * `published` is what lookups and iterators see; changes that cannot be made in place go to a copy (`pending`) that a later
- * publish() sorts and puts in its place. Which changes need a copy depends on the room of the list, so that is kept too
- * (CONJ_SEMANTICS section 1, FLOW_SEMANTICS "Bundles").
+ * publish() sorts and puts in its place. Which changes need a copy depends on the room of the list, so that is kept too.
  */
 
 interface Entry<T> {
