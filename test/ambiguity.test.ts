@@ -12,6 +12,7 @@ import { Prng } from '../src/util/prng.js';
 import { FlowTableModel, type ModelRule } from './oracle/flowTableModel.js';
 import { shapeArbitrary } from './oracle/randomHistory.js';
 import { randomKey, randomRule } from './oracle/randomTables.js';
+import { runsOf } from './oracle/runs.js';
 
 const dumped = ({ priority, match, actions, cookie }: ModelRule): Rule => ({
   table: 0,
@@ -31,7 +32,7 @@ function* permutations<T>(list: readonly T[]): IterableIterator<T[]> {
     for (const rest of permutations(list.toSpliced(i, 1))) yield [list[i]!, ...rest];
 }
 
-test('where the order of masks is not known, every answer that some order gives is named, and one only if all agree', () => {
+test('where the order of masks is not known, every answer that some order gives is named, and one only if all agree', (t) => {
   let flagged = 0;
   let needless = 0;
   fc.assert(
@@ -66,7 +67,7 @@ test('where the order of masks is not known, every answer that some order gives 
         if (out.ambiguous && possible.size === 1) needless++;
       }
     }),
-    { numRuns: 80 },
+    runsOf(t, 80),
   );
   assert.ok(flagged > 0);
   assert.ok(needless * 3 < flagged, `${needless} of ${flagged} flags were needless`);
