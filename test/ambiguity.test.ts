@@ -5,9 +5,11 @@ import { LookupResult } from '../src/classify/classifier.js';
 import { CompiledClassifier } from '../src/classify/compiled.js';
 import { LinearClassifier } from '../src/classify/linear.js';
 import { K, KEY_WORDS } from '../src/fields/key.js';
+import type { Action } from '../src/openflow/actions.js';
 import { MatchBuilder, maskKey } from '../src/openflow/match.js';
 import { NO_FLAGS, type Rule } from '../src/openflow/rule.js';
 import { FlowTables } from '../src/timeline/flowTables.js';
+import type { Timeline } from '../src/timeline/timeline.js';
 import { Prng } from '../src/util/prng.js';
 import { FlowTableModel, type ModelRule } from './oracle/flowTableModel.js';
 import { shapeArbitrary } from './oracle/randomHistory.js';
@@ -32,6 +34,30 @@ function* permutations<T>(list: readonly T[]): IterableIterator<T[]> {
     for (const rest of permutations(list.toSpliced(i, 1))) yield [list[i]!, ...rest];
 }
 
+/** Cookies of the answers that the orders allowed by the masks' priorities give; null: a miss. */
+function possibleIn(model: FlowTableModel): (key: Int32Array) => Set<bigint | null> {
+  const orders = [...permutations(model.list)]
+    .filter((list) => list.every((entry, i) => i === 0 || entry.priority <= list[i - 1]!.priority))
+    .map((list) => new FlowTableModel(model.rules, list));
+  return (key) => new Set(orders.map((order) => order.lookup(key).rule?.cookie ?? null));
+}
+
+/** Cookies of the answers that both classifiers name. */
+function namedIn(timeline: Timeline): (key: Int32Array) => Set<bigint | null> {
+  const linear = new LinearClassifier(timeline);
+  const compiled = new CompiledClassifier(timeline);
+  const out = new LookupResult();
+  const again = new LookupResult();
+  return (key) => {
+    linear.lookup(0, key, 0, out);
+    compiled.lookup(0, key, 0, again);
+    assert.deepEqual(again, out);
+    const named = [out.rule, ...out.otherRules].map((rule) => (rule < 0 ? null : timeline.rules[rule]!.rule.cookie));
+    assert.equal(out.ambiguous, named.length > 1);
+    return new Set(named);
+  };
+}
+
 test('where the order of masks is not known, every answer that some order gives is named, and one only if all agree', (t) => {
   let flagged = 0;
   let needless = 0;
@@ -46,31 +72,54 @@ test('where the order of masks is not known, every answer that some order gives 
       tables.installDump(lines);
       const timeline = tables.timeline();
       fc.pre(!timeline.orderKnown);
-      const orders = [...permutations(model.list)]
-        .filter((list) => list.every((entry, i) => i === 0 || entry.priority <= list[i - 1]!.priority))
-        .map((list) => new FlowTableModel(model.rules, list));
-      const linear = new LinearClassifier(timeline);
-      const compiled = new CompiledClassifier(timeline);
-      const out = new LookupResult();
-      const again = new LookupResult();
+      const possibleAt = possibleIn(model);
+      const namedAt = namedIn(timeline);
       for (let n = 0; n < 8; n++) {
         const key = randomKey(prng);
-        linear.lookup(0, key, 0, out);
-        compiled.lookup(0, key, 0, again);
-        assert.deepEqual(again, out);
-        const cookieOf = (index: number): bigint | null => (index < 0 ? null : timeline.rules[index]!.rule.cookie);
-        const named = new Set([out.rule, ...out.otherRules].map(cookieOf));
-        const possible = new Set(orders.map((order) => order.lookup(key).rule?.cookie ?? null));
+        const named = namedAt(key);
+        const possible = possibleAt(key);
         for (const cookie of possible) assert.ok(named.has(cookie), `${cookie} is possible and not named`);
-        assert.equal(out.ambiguous, named.size > 1);
-        if (out.ambiguous) flagged++;
-        if (out.ambiguous && possible.size === 1) needless++;
+        if (named.size > 1) flagged++;
+        if (named.size > 1 && possible.size === 1) needless++;
       }
     }),
-    runsOf(t, 80),
+    // Found by a longer run: the case of the next test, by chance.
+    { ...runsOf(t, 80), examples: [[-1989760468, { clauses: 7, accepts: 1, priorities: 2, ids: 2 }]] },
   );
+  t.diagnostic(`${flagged} packets flagged, ${needless} of them needlessly`);
   assert.ok(flagged > 0);
   assert.ok(needless * 3 < flagged, `${needless} of ${flagged} flags were needless`);
+});
+
+test('where an id that leads nowhere may end the visit of a flow, the clauses behind it may be missing', () => {
+  const conjunctions = (...list: readonly (readonly [id: number, clause: number])[]): Action[] =>
+    list.map(([id, clause]) => ({ type: 'conjunction', id, clause, nClauses: 2 }));
+  const rule = (cookie: bigint, priority: number, word: number, value: number, actions: readonly Action[]) => {
+    const match = new MatchBuilder().set(word, value, -1).build();
+    return { priority, match, actions, cookie };
+  };
+  const other = rule(2n, 10, K.reg0 + 1, 0, conjunctions([2, 1]));
+  const accept = rule(3n, 10, K.conj_id, 1, [{ type: 'output', port: 1 }]);
+  // A mask that comes twice, with others between: such a dump does not tell the order.
+  const aside = [20, 5].map((priority) => rule(4n, priority, K.reg0 + 2, 9, [{ type: 'output', port: 2 }]));
+  for (const [actions, expected] of [
+    // With clause 1 of id 2 already there, id 2 is complete first, and clause 1 of id 1 is not entered.
+    [conjunctions([1, 2], [2, 2], [1, 1]), [3n, null]],
+    // Nothing stands between the clauses of id 1.
+    [conjunctions([1, 2], [1, 1], [2, 2]), [3n]],
+    // Id 2 cannot be complete where id 1 is not.
+    [conjunctions([1, 2], [2, 1], [1, 1]), [3n]],
+  ] as const) {
+    const flow = rule(1n, 10, K.reg0, 0, actions);
+    let model = new FlowTableModel();
+    for (const added of [flow, other, accept, ...aside]) model = model.after([{ op: 'add', rule: added }]);
+    const tables = new FlowTables();
+    tables.installDump([aside[1]!, flow, other, aside[0]!, accept].map((line) => ({ rule: dumped(line) })));
+    assert.equal(tables.timeline().orderKnown, false);
+    const key = new Int32Array(KEY_WORDS);
+    assert.deepEqual(namedIn(tables.timeline())(key), new Set(expected));
+    assert.deepEqual(possibleIn(model)(key), new Set(expected));
+  }
 });
 
 test('a dump in the order of its masks, or sorted by priority, has a known order', () => {

@@ -31,22 +31,24 @@ export function possibleAnswers(table: TableCells, cells: readonly Cell[], versi
     if (soft.length === 0) break;
     const priority = Math.max(...soft.map((entry) => entry.priority));
     const level = soft.filter((entry) => entry.priority === priority);
-    const { ids, surely } = completeIds(table, level);
-    let isCertain = false;
-    for (const id of ids) {
+    const mentions = level.map((entry) => mentionsOf(table, entry.rule, level.length));
+    const totals = totalsOf(mentions);
+    const fruitless = new Set<number>();
+    for (const [id, total] of totals) {
+      if (!coversSome(total, total.bits)) continue;
       const found = secondLookup(table, cells, version, id);
       for (const rule of found) answers.add(rule);
-      // The level is decided in every order if each id that may come first leads somewhere and one is complete in any case.
-      isCertain ||= found.length > 0 && surely.has(id);
+      if (found.length === 0) fruitless.add(id);
     }
-    if (isCertain) return answers;
+    if (isDecided(mentions, totals, fruitless)) return answers;
     const next = new Best(best);
     for (const entry of level) {
       entry.rule = headAt(rules, entry.chain, version, priority);
       if (entry.rule < 0) continue;
       entry.priority = rules[entry.rule]!.rule.priority;
       if (table.clauses(entry.rule) !== null) continue;
-      next.offer(entry.rule, entry.priority);
+      // An equal of a rule that was the best before is too late in every order.
+      if (entry.priority > best.priority) next.offer(entry.rule, entry.priority);
       entry.rule = -1;
     }
     best = next;
@@ -86,26 +88,82 @@ function secondLookup(table: TableCells, cells: readonly Cell[], version: number
   return best.rules;
 }
 
-/** Ids that are complete in some order of the level's flows (`ids`), and those that are in every order (`surely`). */
-function completeIds(table: TableCells, level: readonly Soft[]): { ids: Set<number>; surely: Set<number> } {
-  const have = new Map<number, { bits: bigint; sizes: Set<number> }>();
-  for (const { rule } of level) {
-    const { ids, clause, n, minN } = table.clauses(rule)!;
-    if (level.length < minN) continue;
-    for (let i = 0; i < ids.length; i++) {
-      if (n[i]! > level.length) continue;
-      const entry = have.get(ids[i]!) ?? { bits: 0n, sizes: new Set() };
-      entry.bits |= 1n << BigInt(clause[i]! - 1);
-      entry.sizes.add(n[i]!);
-      have.set(ids[i]!, entry);
+/** One action of a level's clause flow: conjunction(id, clause/n). */
+interface Mention {
+  readonly id: number;
+  /** The clause as a bit. */
+  readonly bit: bigint;
+  readonly n: number;
+}
+
+/** What a level's flows say about one id, taken together. */
+interface Total {
+  bits: bigint;
+  /** The first mention that a lookup meets fixes how many clauses are needed; each may be the first. */
+  readonly sizes: Set<number>;
+}
+
+/** The mentions that count in a level of so many flows. */
+function mentionsOf(table: TableCells, rule: number, flowCount: number): Mention[] {
+  const { ids, clause, n, minN } = table.clauses(rule)!;
+  if (flowCount < minN) return [];
+  return ids
+    .map((id, i) => ({ id, bit: 1n << BigInt(clause[i]! - 1), n: n[i]! }))
+    .filter((mention) => mention.n <= flowCount);
+}
+
+function totalsOf(flows: readonly (readonly Mention[])[]): Map<number, Total> {
+  const totals = new Map<number, Total>();
+  for (const { id, bit, n } of flows.flat()) {
+    const total = totals.get(id) ?? { bits: 0n, sizes: new Set() };
+    total.bits |= bit;
+    total.sizes.add(n);
+    totals.set(id, total);
+  }
+  return totals;
+}
+
+/** All ones shifted by n modulo 64 in OVS: of 64 clauses none is needed. */
+const covers = (bits: bigint, n: number): boolean => (((1n << BigInt(n & 63)) - 1n) & ~bits) === 0n;
+const coversSome = ({ sizes }: Total, bits: bigint): boolean => [...sizes].some((n) => covers(bits, n));
+
+/**
+ * Whether an id that leads somewhere is complete in every order of the flows. Completion ends the visit of a flow: where a
+ * `fruitless` id (its second lookup finds nothing) is complete, the mentions behind it are not entered, and the search goes on
+ * without them. So only those mentions count that no fruitless id can keep out.
+ */
+function isDecided(
+  flows: readonly (readonly Mention[])[],
+  totals: ReadonlyMap<number, Total>,
+  fruitless: ReadonlySet<number>,
+): boolean {
+  const entered = new Map<number, bigint>();
+  for (const flow of flows)
+    for (const { id, bit } of flow.slice(0, certainPart(flow, flows, totals, fruitless)))
+      if (!fruitless.has(id)) entered.set(id, (entered.get(id) ?? 0n) | bit);
+  return [...entered].some(([id, bits]) => [...totals.get(id)!.sizes].every((n) => covers(bits, n)));
+}
+
+/** How many of a flow's mentions are entered whatever was visited before: up to the first that can complete a fruitless id. */
+function certainPart(
+  flow: readonly Mention[],
+  flows: readonly (readonly Mention[])[],
+  totals: ReadonlyMap<number, Total>,
+  fruitless: ReadonlySet<number>,
+): number {
+  const have = new Map<number, bigint>();
+  for (let i = 0; i < flow.length; i++) {
+    const { id, bit } = flow[i]!;
+    if (!fruitless.has(id)) continue;
+    let bits = have.get(id);
+    if (bits === undefined) {
+      bits = 0n;
+      for (const other of flows)
+        if (other !== flow) for (const mention of other) if (mention.id === id) bits |= mention.bit;
     }
+    bits |= bit;
+    have.set(id, bits);
+    if (coversSome(totals.get(id)!, bits)) return i;
   }
-  const ids = new Set<number>();
-  const surely = new Set<number>();
-  for (const [id, { bits, sizes }] of have) {
-    const covered = [...sizes].map((n) => ((1n << BigInt(n & 63)) - 1n) & ~bits).filter((missing) => missing === 0n);
-    if (covered.length > 0) ids.add(id);
-    if (covered.length === sizes.size) surely.add(id);
-  }
-  return { ids, surely };
+  return flow.length;
 }
