@@ -247,3 +247,18 @@ test('a dump that shows a cookie in its own order gives the order of a clean-up'
   assert.equal(after(null), '6 4 5');
   assert.equal(after([3, 2, 1]), '4 5 6');
 });
+
+test('one delete takes more rules than a call has room for arguments', () => {
+  const [mod] = mods('add priority=5,ip,nw_src=10.0.0.1 actions=drop');
+  const { match } = mod!;
+  const count = 150_000;
+  const many = Array.from({ length: count }, (_, i) => {
+    const values = match.values.map((value, at) => (match.masks[at] === -1 ? value + i : value));
+    return { ...mod!, match: { ...match, values } };
+  });
+  const tables = new FlowTables();
+  assert.equal(tables.install(many), null);
+  assert.equal(tables.dump().length, count);
+  assert.equal(tables.applyMods(mods('delete'), false), null);
+  assert.equal(tables.dump().length, 0);
+});

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
+import { stripChart } from '../src/report/charts.js';
 import { canonicalJson, digest } from '../src/report/digest.js';
 import { SCHEMA_NAMES, SCHEMA_VERSION } from '../src/report/names.js';
 import { replayResult } from '../src/report/result.js';
@@ -153,4 +154,10 @@ test('a conntrack deletion to blame is described by its filter', () => {
     lines[3],
     '1 conntrack deletion accounts for the one connection: step 4 deleted conntrack entries (zone 5, src 10.0.0.9) and hit 1 connection.',
   );
+});
+
+test('a trace with more windows than a call has room for arguments has its strip chart', () => {
+  const result = sampleResult();
+  const windows = Array.from({ length: 150_000 }, () => result.windows[0]!);
+  assert.match(stripChart({ ...result, windows })[1]!, /^ +150,000 \|/);
 });

@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { MergedCapture } from '../capture/merge.js';
 import { SCHEMA_VERSION } from '../report/names.js';
 import { type CompareResult, type Input, type ReplayResult, replayResult } from '../report/result.js';
+import { unixNs } from '../report/words.js';
 import { InputError, UsageError } from '../util/errors.js';
 import { readInputFile, textOf } from '../util/inputFile.js';
 import { formatUnixNs } from '../util/units.js';
@@ -125,7 +126,7 @@ async function compareFrames(result: ReplayResult, again: ReplayOptions, options
   if (others.length > 0) {
     const opened = await openCaptures({ captures: others });
     const more = await readFrames(opened, { ...inputs, portOf: null }, new Map(), () => true, trace, options.signal);
-    frames.observed.push(...more.observed);
+    for (const frame of more.observed) frames.observed.push(frame);
     frames.observed.sort((a, b) => a.tNs - b.tNs);
     for (const port of more.seenPorts) frames.seenPorts.add(port);
     for (const type of more.leftTypes) frames.leftTypes.add(type);
@@ -233,8 +234,3 @@ function describeMismatches(
 }
 
 const distance = (ns: number) => `${(Math.abs(ns) / 1e6).toFixed(0)} ms ${ns < 0 ? 'before' : 'after'}`;
-
-function unixNs(time: string): bigint {
-  const [whole, decimals] = time.split('.') as [string, string];
-  return BigInt(whole) * 1_000_000_000n + BigInt(decimals);
-}

@@ -59,7 +59,7 @@ export class Coordinator {
   async take(chunk: PacketTable, onTold: ((packet: ToldPacket) => void) | null): Promise<void> {
     const requests = await Promise.all(this.shards.map((shard) => shard.walk(chunk)));
     requests.forEach(({ newResults }, i) => {
-      this.results[i]!.push(...newResults);
+      for (const result of newResults) this.results[i]!.push(result);
     });
     const answers = this.answer(requests, chunk);
     const judged = await Promise.all(this.shards.map((shard, i) => shard.settle(answers[i]!)));

@@ -48,7 +48,7 @@ interface TimeAxis {
 function timeAxis({ windows, summary, steps }: ReplayResult): TimeAxis {
   const start = steps.first ?? summary.restart!.from;
   const length = Math.max(1e6, between(start, steps.last ?? summary.restart!.to));
-  const lastEnd = Math.max(length, ...windows.map((window) => between(start, window.to)));
+  const lastEnd = windows.reduce((latest, window) => Math.max(latest, between(start, window.to)), length);
   const from = -length / 10;
   const to = Math.min(lastEnd + length / 20, 2 * length);
   return {

@@ -309,7 +309,10 @@ function culpritsOf(windows: readonly Window[]): Culprit[] {
   const byStep = new Map<number, Window[]>();
   for (const window of windows) {
     const step = window.cause?.step;
-    if (step !== undefined) byStep.set(step, [...(byStep.get(step) ?? []), window]);
+    if (step === undefined) continue;
+    const list = byStep.get(step);
+    if (list === undefined) byStep.set(step, [window]);
+    else list.push(window);
   }
   const culprits = [...byStep].map(([step, list]) => culpritOf(step, list));
   return culprits.sort((a, b) => b.connections - a.connections || b.packets - a.packets || a.step - b.step);

@@ -164,7 +164,11 @@ function blame(culprit: Culprit, causes: readonly Window['cause'][], place: numb
 /** The causes that share the effect which most of them have. */
 export function mostFrequentEffect(causes: readonly Cause[]): Cause[] {
   const byEffect = new Map<string, Cause[]>();
-  for (const cause of causes) byEffect.set(cause.effect, [...(byEffect.get(cause.effect) ?? []), cause]);
+  for (const cause of causes) {
+    const list = byEffect.get(cause.effect);
+    if (list === undefined) byEffect.set(cause.effect, [cause]);
+    else list.push(cause);
+  }
   return [...byEffect.values()].sort((a, b) => b.length - a.length)[0] ?? [];
 }
 

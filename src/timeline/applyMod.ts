@@ -154,7 +154,7 @@ function select(tables: LiveTables, mod: FlowMod, outPort: number, outGroup: num
       if (isStrict) {
         const live = table.findExactly(mod.match, mod.priority);
         if (live !== null) found.push(live);
-      } else found.push(...table.findLoosely(mod.match));
+      } else for (const live of table.findLoosely(mod.match)) found.push(live);
     }
   }
   return found.filter(
