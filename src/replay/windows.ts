@@ -50,7 +50,7 @@ export class WindowPass {
     const { results, flow } = verdict;
     if (!areJudged(results)) return { treatments, kind: null, window: null };
     if (!isAlike(results)) return { treatments, ...this.judgeApart(verdict, treatments!) };
-    if (flow.open !== null) this.close(flow, verdict, null);
+    if (flow.open !== null) this.close(flow, verdict);
     flow.lastGood = verdict.number;
     return treatments === null ? UNREMARKABLE : { treatments, kind: null, window: null };
   }
@@ -71,7 +71,7 @@ export class WindowPass {
     const isPolicy = kind === 'policy' || (kind === null && alike(ownBefore, after) === ALIKE_NO);
     if (isPolicy) this.notePolicy(verdict, x, ownBefore);
     if (kind === null || kind === 'policy') {
-      this.close(flow, verdict, flow.open === null ? null : flow.open.kind);
+      this.close(flow, verdict);
       flow.lastGood = verdict.number;
       return { kind: isPolicy ? 'policy' : null, window: null };
     }
@@ -113,14 +113,14 @@ export class WindowPass {
   }
 
   /** A packet treated right ends the window; what healed is searched with its header. */
-  private close(flow: Flow, verdict: PacketVerdict, kind: WindowKind | null): void {
+  private close(flow: Flow, verdict: PacketVerdict): void {
     const window = flow.open;
     if (window === null) return;
     const { scene } = verdict;
     let healedBy = null;
     if (scene !== null) {
       const right = rightWorld(this.restart, verdict.version);
-      const isBad = badness(kind ?? window.kind, null, scene.results[right]!);
+      const isBad = badness(window.kind, null, scene.results[right]!);
       const since = { packet: window.firstPacket, version: window.firstVersion };
       healedBy = findHeal(this.theatre, scene, verdict.event, since, isBad);
     }
