@@ -16,6 +16,7 @@ import {
   SWITCH,
   tcpFrame,
 } from './channelFrames.js';
+import { runsOf } from './oracle/runs.js';
 
 function read(frames: readonly CapturedFrame[]): Channel {
   const reader = new ChannelReader();
@@ -57,7 +58,7 @@ test('a message is complete with the frame of its last byte', () => {
   assert.deepEqual(channel.errors, []);
 });
 
-test('any segmentation, order and repetition of the same bytes yields the same messages', () => {
+test('any segmentation, order and repetition of the same bytes yields the same messages', (t) => {
   const stream = join(HELLO, ...Array.from({ length: 12 }, (_, i) => flowMod14(i, i)));
   const whole = hexOf(read(new FakeConnection([]).open().send(CONTROLLER, stream).frames));
   assert.equal(whole.length, 13);
@@ -86,7 +87,7 @@ test('any segmentation, order and repetition of the same bytes yields the same m
       assert.deepEqual(hexOf(channel), whole);
       assert.deepEqual(channel.errors, []);
     }),
-    { seed: 20210428, numRuns: 200, verbose: 1 },
+    runsOf(t, 200),
   );
 });
 

@@ -17,6 +17,7 @@ import { extractPacket } from '../src/packet/extract.js';
 import { PacketInfo } from '../src/packet/packetInfo.js';
 import { InputError, UsageError } from '../src/util/errors.js';
 import { tcpFrame, udpFragments, udpFrame, unreachableFrame } from './conntrackFrames.js';
+import { runsOf } from './oracle/runs.js';
 import { differencesFromOvs, MiniPipeline, type OvsCase, stateNames } from './reference/miniPipeline.js';
 
 const A = '10.0.0.1';
@@ -260,7 +261,7 @@ describe('store', () => {
     return entry;
   };
 
-  test('many entries are found, counted and removed like few', () => {
+  test('many entries are found, counted and removed like few', (t) => {
     const tracker = new Tracker('linux');
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 60 })), { maxLength: 200 }), (steps) => {
@@ -286,6 +287,7 @@ describe('store', () => {
         assert.equal(store.count(0), known.size);
         assert.equal(store.count(10 * S), 0);
       }),
+      runsOf(t, 100),
     );
   });
 

@@ -8,6 +8,7 @@ import { scheduleFromMonitor } from '../src/timeline/fromMonitor.js';
 import { scheduleFromSnoop } from '../src/timeline/fromSnoop.js';
 import { readSchedule } from '../src/timeline/scheduleNdjson.js';
 import { InputError } from '../src/util/errors.js';
+import { runsOf } from './oracle/runs.js';
 
 const FLOW_MOD =
   'OFPT_FLOW_MOD (OF1.3) (xid=0x6): ADD table:72 priority=73,ct_state=+est-rel,ip cookie:0xb2 actions=conjunction(8,1/2)';
@@ -53,7 +54,7 @@ const edit = fc.record({
 });
 
 for (const [name, sound, read] of SOURCES) {
-  test(`a damaged ${name} is read, or refused with its file`, () => {
+  test(`a damaged ${name} is read, or refused with its file`, (t) => {
     read(sound);
     const law = fc.property(fc.array(edit, { minLength: 1, maxLength: 3 }), fc.boolean(), (edits, truncate) => {
       let text = sound;
@@ -68,6 +69,6 @@ for (const [name, sound, read] of SOURCES) {
         assert.equal(error.place.file, 'f', error.format());
       }
     });
-    fc.assert(law, { numRuns: 200 });
+    fc.assert(law, runsOf(t, 200));
   });
 }

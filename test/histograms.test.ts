@@ -3,8 +3,9 @@ import test from 'node:test';
 import fc from 'fast-check';
 import hdr from 'hdr-histogram-js';
 import { histogramFiles, ModelledHistograms, ServiceTime } from '../src/report/histograms.js';
+import { runsOf } from './oracle/runs.js';
 
-test('how values are split over workers and merged changes no byte', () => {
+test('how values are split over workers and merged changes no byte', (t) => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 9e15 }), { minLength: 1, maxLength: 200 }),
@@ -22,7 +23,7 @@ test('how values are split over workers and merged changes no byte', () => {
         assert.deepEqual(merged.encode(), whole.encode());
       },
     ),
-    { numRuns: 60 },
+    runsOf(t, 60),
   );
 });
 

@@ -20,6 +20,7 @@ import { splitRange } from '../src/classify/rivals/tupleSpace.js';
 import { Prng } from '../src/util/prng.js';
 import { randomHistory, shapeArbitrary } from './oracle/randomHistory.js';
 import { randomKey } from './oracle/randomTables.js';
+import { runsOf } from './oracle/runs.js';
 
 function answers(classifier: FilterClassifier, { count, src, dst, sport, dport, proto }: HeaderTrace): number[] {
   return Array.from({ length: count }, (_, i) => classifier.lookup(src[i]!, dst[i]!, sport[i]!, dport[i]!, proto[i]!));
@@ -48,14 +49,14 @@ function crowdedFilters(prng: Prng, count: number): FilterSet {
 }
 
 for (const method of FILTER_METHOD_NAMES.filter((name) => name !== 'linear')) {
-  test(`${method} gives the answers of the linear scan on crowded filter sets`, () => {
+  test(`${method} gives the answers of the linear scan on crowded filter sets`, (t) => {
     fc.assert(
       fc.property(fc.integer(), fc.integer({ min: 0, max: 80 }), (seed, count) => {
         const set = crowdedFilters(new Prng(seed), count);
         const headers = makeHeaders(set, 150, seed + 1);
         assert.deepEqual(answers(makeFilterClassifier(method, set), headers), answers(new LinearScan(set), headers));
       }),
-      { numRuns: method === 'trie' ? 5 : 15 },
+      runsOf(t, method === 'trie' ? 5 : 15),
     );
   });
 
@@ -71,7 +72,7 @@ for (const method of FILTER_METHOD_NAMES.filter((name) => name !== 'linear')) {
   });
 }
 
-test('filters taken out and put back in any order leave the answers of the linear scan over those that are there', () => {
+test('filters taken out and put back in any order leave the answers of the linear scan over those that are there', (t) => {
   const updatable = FILTER_METHOD_NAMES.filter((name) => isUpdatable(makeFilterClassifier(name, emptyFilters(0))));
   assert.deepEqual(updatable, ['tuple-space', 'tuple-merge']);
   fc.assert(
@@ -94,7 +95,7 @@ test('filters taken out and put back in any order leave the answers of the linea
         assert.deepEqual(answers(classifier, headers), expected);
       }
     }),
-    { numRuns: 10 },
+    runsOf(t, 10),
   );
 });
 
@@ -129,7 +130,7 @@ test('filters and headers are read as ClassBench writes them', () => {
   assert.equal(parseHeaders('1 2 3 4 5', 'h').expected, null);
 });
 
-test('tuple space search over OpenFlow tables gives the answer, validity and explanation of the linear classifier', () => {
+test('tuple space search over OpenFlow tables gives the answer, validity and explanation of the linear classifier', (t) => {
   fc.assert(
     fc.property(fc.integer(), shapeArbitrary, (seed, shape) => {
       const prng = new Prng(seed);
@@ -147,6 +148,6 @@ test('tuple space search over OpenFlow tables gives the answer, validity and exp
         if (n % 10 === 0) assert.deepEqual(space.explain(0, key, version), linear.explain(0, key, version));
       }
     }),
-    { numRuns: 20 },
+    runsOf(t, 20),
   );
 });
