@@ -5,7 +5,7 @@ import type { CtTuple } from '../conntrack/tuple.js';
 import { FRAG_LATER, K } from '../fields/key.js';
 import type { CtEffect, EditOp } from './effects.js';
 import { ETH_IP, PROTO } from './flowOps.js';
-import { ENTRY, type PassStart } from './pass.js';
+import { ENTRY, type PassStart } from './translation.js';
 import type { CtSeen } from './verdict.js';
 
 const NOTHING = new Int32Array(4);

@@ -42,8 +42,9 @@ import {
   pretendNat,
 } from './packetCt.js';
 import { advance, change, copyState, type PacketState } from './packetState.js';
-import { ENTRY, MAX_DEPTH, MAX_RESUBMITS, type PassStart, runPass } from './pass.js';
+import { runPass } from './pass.js';
 import { reassembledFrame } from './reassemble.js';
+import { ENTRY, MAX_DEPTH, MAX_RESUBMITS, type PassStart } from './translation.js';
 import type { CtSeen, Lookup, Outcome, Output, PassRecord, Verdict } from './verdict.js';
 
 /** lib/dpif-netdev.c:MAX_RECIRC_DEPTH */

@@ -11,7 +11,8 @@ import type { PacketInfo } from '../packet/packetInfo.js';
 import type { CtEffect, EditOp, Effect, RecircEffect } from '../pipeline/effects.js';
 import type { PipelineEnv } from '../pipeline/env.js';
 import { ctOpOf, forgetsConnection, forkStart, innerNatEdits, natEdits } from '../pipeline/packetCt.js';
-import { ENTRY, type PassStart, runPass } from '../pipeline/pass.js';
+import { runPass } from '../pipeline/pass.js';
+import { ENTRY, type PassStart } from '../pipeline/translation.js';
 import { EditTrail, type SentEdit } from './editTrail.js';
 import { NO_RESULT, outputOfPatch, type PacketResult, ResultBuilder } from './packetResult.js';
 import {
