@@ -8,7 +8,7 @@ import type { Input } from '../report/result.js';
 import { formatUnixNs } from '../util/units.js';
 
 export class CaptureTally implements CaptureSource {
-  private readonly path: string;
+  readonly path: string;
   private readonly inner: CaptureSource;
   private packets = 0;
   private firstNs: bigint | null = null;

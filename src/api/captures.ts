@@ -2,6 +2,7 @@
 import { FrameJudge } from '../capture/direction.js';
 import { openCapture } from '../capture/open.js';
 import { parsePortOf } from '../capture/portOf.js';
+import type { CaptureSource } from '../capture/source.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { InputError } from '../util/errors.js';
 import { type InputFile, textOf } from '../util/inputFile.js';
@@ -10,15 +11,17 @@ import { stationsOf } from './replayInputs.js';
 import type { ReplayOptions } from './replayOptions.js';
 import type { Bridge } from './restartInputs.js';
 
-export interface NamedCapture {
-  readonly source: CaptureTally;
+export interface NamedCapture<Source extends CaptureSource = CaptureSource> {
+  readonly source: Source;
   /** From `NAME=FILE`. */
   readonly portName: string | null;
 }
 
-export async function openCaptures(options: Pick<ReplayOptions, 'captures' | 'reader'>): Promise<NamedCapture[]> {
+export async function openCaptures(
+  options: Pick<ReplayOptions, 'captures' | 'reader'>,
+): Promise<NamedCapture<CaptureTally>[]> {
   if (options.captures.length === 0) throw new InputError('no capture given');
-  const opened: NamedCapture[] = [];
+  const opened: NamedCapture<CaptureTally>[] = [];
   for (const text of options.captures) {
     const at = text.indexOf('=');
     const portName = at > 0 && !text.slice(0, at).includes('/') ? text.slice(0, at) : null;

@@ -5,7 +5,7 @@
  *
  * Looks at nothing before the first frame that left, so a one-sided capture costs nothing.
  */
-import { FRAME, type FrameReason } from '../capture/direction.js';
+import { type FrameReason, hasLeft } from '../capture/direction.js';
 import { etherTypeOf, headerBytesOf, LINK_ETHERNET } from '../capture/links.js';
 import type { RecordBatch } from '../capture/source.js';
 import { ETH_IP, ETH_IPV6 } from '../fields/protocols.js';
@@ -19,7 +19,6 @@ const BYTES = 64;
 
 const ETH_VLAN = 0x8100;
 const ETH_QINQ = 0x88a8;
-const LEFT: readonly FrameReason[] = [FRAME.LEFT_BY_FLAG, FRAME.LEFT_BY_PACKET_TYPE, FRAME.LEFT_BY_SOURCE];
 
 export interface ForwardingSink {
   record(name: 'forwardingNs', ns: number): void;
@@ -57,7 +56,7 @@ export class ForwardingTimes {
     batch: RecordBatch,
     row: number,
   ): void => {
-    if (!LEFT.includes(reason)) return;
+    if (!hasLeft(reason)) return;
     this.isTwoSided = true;
     const sinceNs = this.entered.get(frameHash(batch, row));
     if (sinceNs !== undefined && tsNs >= sinceNs && tsNs - sinceNs <= LONGEST_NS)

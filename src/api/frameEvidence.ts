@@ -1,5 +1,5 @@
 /** Frames that left the bridge, from captures of both sides, beside the packets that entered with their predicted ports. */
-import { FRAME } from '../capture/direction.js';
+import { hasLeft } from '../capture/direction.js';
 import { MergedCapture } from '../capture/merge.js';
 import { KEY_WORDS } from '../fields/key.js';
 import { PacketInfo } from '../packet/packetInfo.js';
@@ -23,8 +23,6 @@ export interface FrameEvidence {
   readonly leftTypes: Set<number>;
   readonly typeOf: Map<Predicted, number>;
 }
-
-const LEFT: readonly number[] = [FRAME.LEFT_BY_FLAG, FRAME.LEFT_BY_PACKET_TYPE, FRAME.LEFT_BY_SOURCE];
 
 /**
  * `verdicts`: by `file:frame`, as verdict lines number them. `observes`: which of the captures are evidence. Times count
@@ -61,7 +59,7 @@ export async function readFrames(
       const { port } = judge;
       if (observes(source) && port >= 0) evidence.seenPorts.add(port);
       const verdict = verdicts.get(`${source}:${merged.frame[i]}`);
-      const isLeft = LEFT.includes(reason) && observes(source);
+      const isLeft = hasLeft(reason) && observes(source);
       if (verdict === undefined && !isLeft) continue;
       const { type, ...named } = frameKey(batch, row, key, info);
       const tNs = merged.tsNs[i]! + shift;

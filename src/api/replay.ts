@@ -23,6 +23,8 @@ import type { InputError } from '../util/errors.js';
 import { formatUnixNs } from '../util/units.js';
 import { TOOL } from '../util/version.js';
 import { frameJudge, type NamedCapture, openCaptures } from './captures.js';
+import type { CaptureTally } from './captureTally.js';
+import { cookedFrames, cookedWarnings } from './cookedFrames.js';
 import { ForwardingTimes } from './forwardingTimes.js';
 import { recordHistograms, recordTimings, serviceTime } from './histogramsOf.js';
 import { makeNaming } from './naming.js';
@@ -83,11 +85,14 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       frames: options.verdictFrames ?? false,
     };
     const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
-    const judge = frameJudge(captures, { ...options, bridge, portOf, timeline });
+    const judgeInputs = { ...options, bridge, portOf, timeline };
+    const judge = frameJudge(captures, judgeInputs);
+    const cooked = await cookedFrames(options, captures, judgeInputs);
     const scan = new Scan(capture, judge, {
       usedBits: classMask(timeline),
       verifyChecksums: options.verifyChecksums ?? false,
       keepFrames: options.verdictFrames ?? false,
+      cooked,
       onEntered: forwarding.onEntered,
       onOther: forwarding.onOther,
     });
@@ -99,6 +104,7 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       ...timeline.warnings,
       ...(entries?.warnings ?? []),
       ...captureWarnings(capture),
+      ...cookedWarnings(cooked),
       ...(tracker.hasLimits ? [LIMITS_WARNING] : []),
       ...(overBudget ? [`stopped at packet ${scan.packets}: more memory in use than --memory allows`] : []),
     ];
@@ -149,7 +155,7 @@ interface Done {
   readonly errors: readonly InputError[];
   readonly options: ReplayOptions;
   readonly reader: InputReader;
-  readonly captures: readonly NamedCapture[];
+  readonly captures: readonly NamedCapture<CaptureTally>[];
   readonly scan: Scan;
   readonly found: ShardResult;
   readonly schedule: Schedule;

@@ -6,6 +6,7 @@ import type { Classifier } from '../classify/classifier.js';
 import type { CtStore } from '../conntrack/store.js';
 import { KEY_WORDS } from '../fields/key.js';
 import type { PacketTable } from '../packet/columns.js';
+import type { CookedFrames } from '../packet/cooked.js';
 import { PacketInfo } from '../packet/packetInfo.js';
 import { Scan } from '../packet/scan.js';
 import type { MacTable } from '../pipeline/mac.js';
@@ -38,6 +39,7 @@ export async function replayTo(
   number: number,
   capture: MergedCapture,
   judge: FrameJudge,
+  cooked: CookedFrames,
   setup: ReplaySetup,
   classifier: Classifier,
   verifyChecksums: boolean,
@@ -45,7 +47,7 @@ export async function replayTo(
 ): Promise<ReachedPacket> {
   // All of the header is shown, not only what rules look at.
   const usedBits = new Int32Array(KEY_WORDS).fill(-1);
-  const scan = new Scan(capture, judge, { usedBits, verifyChecksums, keepFrames: true });
+  const scan = new Scan(capture, judge, { usedBits, verifyChecksums, keepFrames: true, cooked });
   const macs = new MacPass(makeEnv(setup.timeline, setup.ports, setup.bridge, classifier));
   const shard = new LocalShard(setup, scan.variants, 0, 1, classifier);
   const coordinator = new Coordinator([shard], macs);

@@ -40,6 +40,11 @@ export const FRAME_REASONS: readonly string[] = [
   'no time stamp',
 ];
 
+/** Evidence of what left the bridge. */
+export function hasLeft(reason: FrameReason): boolean {
+  return reason === FRAME.LEFT_BY_FLAG || reason === FRAME.LEFT_BY_PACKET_TYPE || reason === FRAME.LEFT_BY_SOURCE;
+}
+
 export interface DirectionOptions {
   readonly ports: readonly BridgePort[];
   readonly mode?: DirectionMode;
@@ -61,6 +66,8 @@ const LEARNED_MAX = 1 << 20;
 export class FrameJudge {
   /** Port at which the last judged frame was seen, -1: unknown. */
   port = NONE;
+  /** The capture itself says where the last judged frame was seen, so that is true of frames that left, too. */
+  isPlaceKnown = false;
   private readonly mode: DirectionMode;
   private readonly portOf: ArrayLike<number> | null;
   private readonly byName = new Map<string, number>();
@@ -133,6 +140,7 @@ export class FrameJudge {
     let port = this.portOfInterface(source, batch.iface[row]!);
     if (port === NONE) port = this.byIndex.get(cookedInterface(linkType, data, start, end), NONE);
     const isPlaceKnown = port !== NONE;
+    this.isPlaceKnown = isPlaceKnown;
     if (isPlaceKnown && this.mode === 'all') {
       this.port = port;
       return FRAME.ENTERED;

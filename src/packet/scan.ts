@@ -3,11 +3,13 @@
  * entered, header fields, group, variant. What is not replayed is counted by reason and can be looked at.
  */
 import { FRAME, FRAME_REASONS, type FrameJudge, type FrameReason } from '../capture/direction.js';
+import { LINK_ETHERNET } from '../capture/links.js';
 import type { MergedCapture } from '../capture/merge.js';
 import type { RecordBatch } from '../capture/source.js';
 import { K, KEY_WORDS } from '../fields/key.js';
 import { verifyChecksums } from './checksums.js';
 import { PacketTable, ROW_HEADERS_CUT, ROW_ICMP_ERROR } from './columns.js';
+import { CookedFrames, isCooked } from './cooked.js';
 import { extractPacket, VLAN_LIMIT } from './extract.js';
 import { Groups } from './groups.js';
 import { PacketInfo } from './packetInfo.js';
@@ -22,6 +24,8 @@ export interface ScanOptions {
   readonly keepFrames?: boolean;
   /** Rows per chunk. */
   readonly rows?: number;
+  /** Gives cooked frames their destination address. Default: one that knows no station yet. */
+  readonly cooked?: CookedFrames;
   /** Called for each frame that is replayed. `tsNs` as in the table. */
   readonly onEntered?: (tsNs: number, batch: RecordBatch, row: number) => void;
   /** Called for each frame that is not replayed: evidence of what left. `tsNs` as in the table. */
@@ -50,6 +54,7 @@ export class Scan {
   frames = 0;
   /** Link types that could not be understood, with the number of frames. */
   readonly unknownLinks = new Map<number, number>();
+  readonly cooked: CookedFrames;
   private readonly capture: MergedCapture;
   private readonly judge: FrameJudge;
   private readonly options: ScanOptions;
@@ -64,6 +69,7 @@ export class Scan {
     this.capture = capture;
     this.judge = judge;
     this.options = options;
+    this.cooked = options.cooked ?? new CookedFrames();
     this.variants = new VariantTable(options.usedBits, this.groups);
     this.info.acceptZeroLength = true;
     this.info.ownsKey = true;
@@ -122,13 +128,15 @@ export class Scan {
   private scanFrame(source: number, batch: RecordBatch, row: number, table: PacketTable): FrameReason {
     const { key, info, groups } = this;
     const reason = this.judge.judge(source, batch, row, this.frames++);
+    let linkType = batch.linkType[row]!;
+    let isRead = false;
+    if (isCooked(linkType) && this.cooked.take(batch, row, this.judge, reason, key, info)) {
+      linkType = LINK_ETHERNET;
+      isRead = true;
+    }
     if (reason !== FRAME.ENTERED) return reason;
     if (batch.nanos[row]! < 0) return FRAME.NO_TIME;
-    const linkType = batch.linkType[row]!;
-    const { data } = batch;
-    const start = batch.dataStart[row]!;
-    const captured = batch.capturedBytes[row]!;
-    if (!extractPacket(data, start, captured, batch.originalBytes[row]!, linkType, key, info, VLAN_LIMIT)) {
+    if (!isRead && !this.extract(batch, row, linkType)) {
       this.unknownLinks.set(linkType, (this.unknownLinks.get(linkType) ?? 0) + 1);
       return FRAME.LINK_UNKNOWN;
     }
@@ -147,6 +155,16 @@ export class Scan {
     if (groups.arrived >= 0) this.moveEarly(groups.arrived, group, table);
     this.packets++;
     return FRAME.ENTERED;
+  }
+
+  private extract(
+    { data, dataStart, capturedBytes, originalBytes }: RecordBatch,
+    row: number,
+    linkType: number,
+  ): boolean {
+    const { key, info } = this;
+    const [start, captured] = [dataStart[row]!, capturedBytes[row]!];
+    return extractPacket(data, start, captured, originalBytes[row]!, linkType, key, info, VLAN_LIMIT);
   }
 
   /** The first fragment tells the group of those that came before it. */
