@@ -16,8 +16,8 @@ import {
   type VlanMode,
 } from '../pipeline/env.js';
 import { learnedFlowMod } from '../pipeline/learn.js';
+import type { LiveBridge } from '../pipeline/liveSwitch.js';
 import { MacTable } from '../pipeline/mac.js';
-import type { LiveBridge } from '../pipeline/packetRun.js';
 import { FlowTables } from '../timeline/flowTables.js';
 import { InputError } from '../util/errors.js';
 import type { CasePort } from './caseFormat.js';

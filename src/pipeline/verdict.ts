@@ -60,3 +60,31 @@ export interface Verdict {
   readonly error: string | null;
   readonly passes: readonly PassRecord[];
 }
+
+/** A verdict while its packet runs. */
+export class VerdictBuilder {
+  readonly outputs: Output[] = [];
+  readonly ct: CtSeen[] = [];
+  readonly lookups: Lookup[] = [];
+  readonly passes: PassRecord[] = [];
+  controller = 0;
+  unsupported: Verdict['unsupported'] = null;
+  error: string | null = null;
+  held = false;
+  ctDropped = false;
+  ambiguous = false;
+
+  finish(): Verdict {
+    const { outputs, ct, lookups, controller, unsupported, error, passes } = this;
+    return { outcome: this.outcome(), outputs, ct, lookups, controller, unsupported, error, passes };
+  }
+
+  private outcome(): Outcome {
+    if (this.unsupported !== null) return 'unsupported';
+    if (this.ambiguous) return 'ambiguous';
+    if (this.outputs.length > 0) return 'delivered';
+    if (this.ctDropped) return 'ctDropped';
+    if (this.held) return 'held';
+    return this.controller > 0 ? 'controller' : 'dropped';
+  }
+}

@@ -6,9 +6,10 @@ import type { NormalEffect } from '../pipeline/effects.js';
 import type { PipelineEnv, PipelinePort } from '../pipeline/env.js';
 import { MacTable } from '../pipeline/mac.js';
 import type { Admission } from '../pipeline/normal.js';
+import type { Outcome } from '../pipeline/verdict.js';
 import { NS_PER_S } from '../util/units.js';
 import type { Treatment } from './judge.js';
-import { isJudged, type Outcome, type PacketResult, type PacketResults } from './packetResult.js';
+import { isJudged, type PacketResult, type PacketResults } from './packetResult.js';
 import { ACTUAL, AFTER, BEFORE, WORLDS, type World } from './restart.js';
 
 /** A treatment with what the verdict line says of it. */

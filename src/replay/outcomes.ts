@@ -4,7 +4,8 @@
 import type { Classifier, LookupExplanation, LookupResult } from '../classify/classifier.js';
 import type { CtStore } from '../conntrack/store.js';
 import type { PacketInfo } from '../packet/packetInfo.js';
-import type { Outcome, PacketResult } from './packetResult.js';
+import type { Outcome } from '../pipeline/verdict.js';
+import type { PacketResult } from './packetResult.js';
 import { PacketClass } from './passes.js';
 import { WorldRunner } from './worldRun.js';
 

@@ -9,19 +9,10 @@ import type {
   PatchEffect,
   UnsupportedAction,
 } from '../pipeline/effects.js';
+import type { Outcome } from '../pipeline/verdict.js';
 import { NEVER } from '../util/units.js';
 import type { SentEdits } from './editTrail.js';
 import type { ViewNode } from './passes.js';
-
-export type Outcome =
-  | 'delivered'
-  | 'dropped'
-  | 'held'
-  | 'ctDropped'
-  | 'controller'
-  | 'unsupported'
-  | 'unparsed'
-  | 'ambiguous';
 
 /** What the pass after a ct(table=) saw. */
 export interface CtSeen {

@@ -1,5 +1,6 @@
 /** Packets that `actual` treats in a way that is not judged: how many of each outcome, and what is not supported. */
-import type { Outcome, PacketResult } from './packetResult.js';
+import type { Outcome } from '../pipeline/verdict.js';
+import type { PacketResult } from './packetResult.js';
 
 /** One thing that a rule asks for and a replay does not do. */
 export interface UnsupportedUse {
