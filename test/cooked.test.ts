@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { FrameJudge } from '../src/capture/direction.js';
+import { InterfaceFinder } from '../src/capture/interfaces.js';
 import { LINK_ETHERNET, LINK_SLL, LINK_SLL2 } from '../src/capture/links.js';
 import { MergedCapture } from '../src/capture/merge.js';
 import { openCaptureBytes } from '../src/capture/open.js';
 import { K, KEY_WORDS } from '../src/fields/key.js';
 import { CookedFrames } from '../src/packet/cooked.js';
-import { lookAhead } from '../src/packet/lookAhead.js';
+import { lookForInterfaces, lookForStations } from '../src/packet/lookAhead.js';
 import { PacketInfo } from '../src/packet/packetInfo.js';
 import { Scan } from '../src/packet/scan.js';
 import { placeOf, Stations } from '../src/packet/stations.js';
@@ -91,7 +92,7 @@ async function destinations(frames: readonly Cooked[], { stations = newStations(
   const cooked = new CookedFrames(stations);
   const open = async () => new MergedCapture([await openCaptureBytes('x.pcap', bytes)]);
   const judge = () => new FrameJudge([{ interfaces: [] } as never], { ports: PORTS });
-  if (isSeenBefore) await lookAhead(await open(), judge(), cooked);
+  if (isSeenBefore) await lookForStations(await open(), judge(), cooked);
   const scan = new Scan(await open(), judge(), {
     usedBits: new Int32Array(KEY_WORDS).fill(-1),
     cooked,
@@ -198,4 +199,27 @@ test('what nothing else tells goes to the only router of the network', async () 
   const { found, cooked } = await destinations([...far, { ...there, to: '203.0.113.5' }]);
   assert.deepEqual(found, [mac(8)]);
   assert.deepEqual([cooked.told, cooked.routed, cooked.unknown], [0, 1, 0]);
+});
+
+test('an interface is the port whose station sends there; the last one is found if frames of the bridge leave by it', async () => {
+  const frames = [
+    there,
+    back,
+    { ...there, port: 4, type: OUT },
+    { port: 4, type: IN, mac: 9 },
+    { port: 9, type: IN, mac: 8 },
+  ];
+  const capture = new MergedCapture([await openCaptureBytes('x.pcap', pcap(frames.map(sll2), LINK_SLL2))]);
+  const ports = [1, 2, 4].map((ofport) => ({ name: `p${ofport}`, ofport }));
+  const stations = [1, 2].map((ofport) => ({ ofport, mac: `02:00:00:00:00:0${ofport}` }));
+  const finder = new InterfaceFinder(new FrameJudge(capture.sources, { ports, stations }));
+  await lookForInterfaces(capture, finder);
+  assert.deepEqual(
+    [...finder.found(ports)],
+    [
+      [101, 1],
+      [102, 2],
+      [104, 4],
+    ],
+  );
 });

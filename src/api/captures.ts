@@ -37,11 +37,13 @@ export interface JudgeInputs {
   readonly bridge: Bridge;
   readonly portOf: InputFile | null;
   readonly timeline: Timeline;
+  /** Port by interface index of Linux cooked v2, beside what the ports say. */
+  readonly interfaces?: ReadonlyMap<number, number>;
 }
 
 /** Tells at which port a frame was seen, and whether it entered the bridge there. */
 export function frameJudge(captures: readonly NamedCapture[], inputs: JudgeInputs): FrameJudge {
-  const { direction = 'auto', bridge, portOf, timeline } = inputs;
+  const { direction = 'auto', bridge, portOf, timeline, interfaces } = inputs;
   return new FrameJudge(
     captures.map(({ source }) => source),
     {
@@ -50,6 +52,7 @@ export function frameJudge(captures: readonly NamedCapture[], inputs: JudgeInput
       portOf: portOf === null ? null : parsePortOf(textOf(portOf), portOf.name),
       fileNames: captures.map(({ portName }) => portName),
       stations: stationsOf(timeline),
+      ...(interfaces && { interfaces }),
     },
   );
 }

@@ -16,6 +16,7 @@ import { openCaptures } from './captures.js';
 import { compareEntries } from './compareEntries.js';
 import { readFrames, type Verdict } from './frameEvidence.js';
 import { type Mismatch, matchFrames } from './matchFrames.js';
+import { readAhead } from './readAhead.js';
 import { replay } from './replay.js';
 import { readTimeline } from './replayInputs.js';
 import type { ReplayOptions, RunOptions } from './replayOptions.js';
@@ -154,12 +155,12 @@ async function judgeInputs(again: ReplayOptions) {
   const merged = new MergedCapture(captures.map(({ source }) => source));
   await merged.prime();
   const trace = merged.startUnixNs;
-  await merged.close();
   const schedule = await readRestart(reader, again, bridge, before.rules, { first: trace, last: trace });
   const timeline = readTimeline(reader, again, bridge, before.rules, schedule);
   const portOf = again.portOf === undefined ? null : reader.read(again.portOf);
-  const { direction } = again;
-  return { inputs: { bridge, portOf, timeline, ...(direction && { direction }) }, trace };
+  const { inputs } = await readAhead(again, captures, { ...again, bridge, portOf, timeline });
+  await merged.close();
+  return { inputs, trace };
 }
 
 function sha256Of(path: string): string {

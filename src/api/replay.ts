@@ -24,10 +24,10 @@ import { formatUnixNs } from '../util/units.js';
 import { TOOL } from '../util/version.js';
 import { frameJudge, type NamedCapture, openCaptures } from './captures.js';
 import type { CaptureTally } from './captureTally.js';
-import { cookedFrames, cookedWarnings } from './cookedFrames.js';
 import { ForwardingTimes } from './forwardingTimes.js';
 import { recordHistograms, recordTimings, serviceTime } from './histogramsOf.js';
 import { makeNaming } from './naming.js';
+import { cookedWarnings, readAhead } from './readAhead.js';
 import { readEntries, readTimeline, trackerOptions } from './replayInputs.js';
 import type { ReplayOptions, ReplayOutcome } from './replayOptions.js';
 import { reportedOptions, stepLines } from './reported.js';
@@ -85,14 +85,13 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       frames: options.verdictFrames ?? false,
     };
     const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
-    const judgeInputs = { ...options, bridge, portOf, timeline };
-    const judge = frameJudge(captures, judgeInputs);
-    const cooked = await cookedFrames(options, captures, judgeInputs);
+    const ahead = await readAhead(options, captures, { ...options, bridge, portOf, timeline });
+    const judge = frameJudge(captures, ahead.inputs);
     const scan = new Scan(capture, judge, {
       usedBits: classMask(timeline),
       verifyChecksums: options.verifyChecksums ?? false,
       keepFrames: options.verdictFrames ?? false,
-      cooked,
+      cooked: ahead.cooked,
       onEntered: forwarding.onEntered,
       onOther: forwarding.onOther,
     });
@@ -104,7 +103,7 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       ...timeline.warnings,
       ...(entries?.warnings ?? []),
       ...captureWarnings(capture),
-      ...cookedWarnings(cooked),
+      ...cookedWarnings(ahead),
       ...(tracker.hasLimits ? [LIMITS_WARNING] : []),
       ...(overBudget ? [`stopped at packet ${scan.packets}: more memory in use than --memory allows`] : []),
     ];

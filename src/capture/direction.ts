@@ -54,10 +54,14 @@ export interface DirectionOptions {
   readonly fileNames?: readonly (string | null)[];
   /** Stations that rules name: an exact `in_port` with an exact `dl_src`. */
   readonly stations?: readonly { readonly mac: string; readonly ofport: number }[];
+  /** Port by interface index of Linux cooked v2, beside what `ports` says. */
+  readonly interfaces?: ReadonlyMap<number, number>;
 }
 
 const LOCAL = 65_534;
 const NONE = -1;
+/** portOfStation() of a frame whose source is no station of one port. */
+export const NO_STATION = NONE;
 const SEVERAL = -2;
 const NOT_LOOKED_UP = -3;
 /** Addresses are learned from traffic up to here; a flood of forged ones must not take all memory. */
@@ -72,6 +76,8 @@ export class FrameJudge {
   private readonly portOf: ArrayLike<number> | null;
   private readonly byName = new Map<string, number>();
   private readonly byIndex = new NumberMap();
+  /** Ports whose interface index is known. */
+  private readonly isIndexed = new Uint8Array(0x10000);
   private readonly ofFile: readonly number[];
   private readonly ofInterface: Int32Array[];
   private readonly sources: readonly CaptureSource[];
@@ -91,10 +97,11 @@ export class FrameJudge {
     this.portOf = options.portOf ?? null;
     for (const port of options.ports) {
       this.byName.set(port.name, port.ofport);
-      if (port.ifindex !== undefined) this.byIndex.set(port.ifindex, port.ofport);
+      if (port.ifindex !== undefined) this.nameInterface(port.ifindex, port.ofport);
       if (port.mac !== undefined) this.nameStation(port.mac, port.ofport);
       if (port.type === 'internal' || port.ofport === LOCAL) this.internal[port.ofport] = 1;
     }
+    for (const [index, ofport] of options.interfaces ?? []) this.nameInterface(index, ofport);
     for (const station of options.stations ?? []) this.nameStation(station.mac, station.ofport);
     this.ofFile = sources.map((_, i) => {
       const name = options.fileNames?.[i] ?? null;
@@ -109,6 +116,11 @@ export class FrameJudge {
       );
     });
     this.ofInterface = sources.map(() => new Int32Array(0));
+  }
+
+  private nameInterface(index: number, ofport: number): void {
+    this.byIndex.set(index, ofport);
+    this.isIndexed[ofport] = 1;
   }
 
   private nameStation(mac: string, ofport: number): void {
@@ -138,7 +150,8 @@ export class FrameJudge {
     const start = batch.dataStart[row]!;
     const end = start + batch.capturedBytes[row]!;
     let port = this.portOfInterface(source, batch.iface[row]!);
-    if (port === NONE) port = this.byIndex.get(cookedInterface(linkType, data, start, end), NONE);
+    const index = cookedInterface(linkType, data, start, end);
+    if (port === NONE) port = this.byIndex.get(index, NONE);
     const isPlaceKnown = port !== NONE;
     this.isPlaceKnown = isPlaceKnown;
     if (isPlaceKnown && this.mode === 'all') {
@@ -147,7 +160,8 @@ export class FrameJudge {
     }
     const mac = readSourceMac(linkType, data, start, end);
     if (port === NONE) port = this.named.get(mac, NONE);
-    if (port === SEVERAL) port = NONE;
+    // At an interface that is not its station's port the same frame is seen once more, on its way there.
+    if (port === SEVERAL || (!isPlaceKnown && index >= 0 && port !== NONE && this.isIndexed[port] === 1)) port = NONE;
     this.port = port;
     if (port === NONE && this.mode === 'all') return FRAME.PORT_UNKNOWN;
     if (this.mode === 'all') return FRAME.ENTERED;
@@ -165,6 +179,17 @@ export class FrameJudge {
     // Where the capture itself says that a frame came in, its source address is not asked.
     if (!isMarked && isPlaceKnown && mac !== NONE && !this.cameFrom(mac, port)) return FRAME.LEFT_BY_SOURCE;
     return FRAME.ENTERED;
+  }
+
+  /** Port of the station that sent this frame, as ports and rules name it; NO_STATION: unknown, or several. */
+  portOfStation(linkType: number, data: Uint8Array, start: number, end: number): number {
+    const port = this.named.get(readSourceMac(linkType, data, start, end), NONE);
+    return port === SEVERAL ? NO_STATION : port;
+  }
+
+  /** Is some station named that lives at this port? */
+  hasStation(port: number): boolean {
+    return this.stationed[port] === 1;
   }
 
   private portOfInterface(source: number, iface: number): number {

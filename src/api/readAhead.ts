@@ -1,12 +1,14 @@
-/** Cooked captures: what is known of stations before their frames are replayed. */
+/** Cooked captures: what is known of stations and interfaces before their frames are replayed. */
 import { statSync } from 'node:fs';
+import { InterfaceFinder } from '../capture/interfaces.js';
+import { LINK_SLL2 } from '../capture/links.js';
 import { MergedCapture } from '../capture/merge.js';
 import { openCapture } from '../capture/open.js';
 import { K } from '../fields/key.js';
 import type { Match } from '../openflow/match.js';
 import { maskOfWord } from '../openflow/match.js';
 import { CookedFrames, isCooked } from '../packet/cooked.js';
-import { lookAhead } from '../packet/lookAhead.js';
+import { lookForInterfaces, lookForStations } from '../packet/lookAhead.js';
 import { placeOf, Stations } from '../packet/stations.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { frameJudge, type JudgeInputs, type NamedCapture } from './captures.js';
@@ -15,34 +17,62 @@ import type { ReplayOptions } from './replayOptions.js';
 
 const ETH_IPV6 = 0x86dd;
 
+/** What is known before the first packet. */
+export interface Ahead {
+  /** As given, with the ports of cooked interfaces. */
+  readonly inputs: JudgeInputs;
+  readonly cooked: CookedFrames;
+}
+
 /**
- * Stations that access ports and rules name, and, where the captures are cooked and can be read twice, those that their
- * frames name.
+ * Stations that rules name, and, where captures are cooked and can be read twice, those that their frames name, and which
+ * interface is which port. `captures` have been asked for their first records.
  */
-export async function cookedFrames(
+export async function readAhead(
   options: Pick<ReplayOptions, 'reader' | 'signal'>,
   captures: readonly NamedCapture<CaptureTally>[],
-  inputs: JudgeInputs,
-): Promise<CookedFrames> {
-  const { ports } = inputs.bridge;
+  given: JudgeInputs,
+): Promise<Ahead> {
+  const { ports } = given.bridge;
   const stations = new Stations(
     new Map(ports.flatMap(({ ofport, tag }) => (tag === undefined ? [] : [[ofport, tag]]))),
   );
-  nameStations(stations, inputs.timeline);
+  nameStations(stations, given.timeline);
   const cooked = new CookedFrames(stations);
-  const isAnyCooked = captures.some(({ source }) => source.interfaces.some(({ linkType }) => isCooked(linkType)));
-  if (!isAnyCooked || !captures.every(({ source }) => canBeReadTwice(source.path))) return cooked;
-  const reader = options.reader ?? 'native';
-  const again: NamedCapture[] = [];
+  const linkTypes = captures.flatMap(({ source }) => source.interfaces.map(({ linkType }) => linkType));
+  if (!linkTypes.some(isCooked) || !captures.every(({ source }) => canBeReadTwice(source.path))) {
+    return { inputs: given, cooked };
+  }
+  const { signal } = options;
+  let inputs = given;
+  const again = (pass: (capture: MergedCapture, files: readonly NamedCapture[]) => Promise<void>) =>
+    readAgain(captures, options.reader ?? 'native', pass);
+  const isIndexMissing = ports.some(({ ifindex }) => ifindex === undefined);
+  if (linkTypes.includes(LINK_SLL2) && given.portOf === null && isIndexMissing) {
+    await again(async (capture, files) => {
+      const finder = new InterfaceFinder(frameJudge(files, given));
+      await lookForInterfaces(capture, finder, signal);
+      inputs = { ...given, interfaces: finder.found(ports) };
+    });
+  }
+  await again((capture, files) => lookForStations(capture, frameJudge(files, inputs), cooked, signal));
+  return { inputs, cooked };
+}
+
+async function readAgain(
+  captures: readonly NamedCapture<CaptureTally>[],
+  reader: 'native' | 'pcap-parser',
+  pass: (capture: MergedCapture, files: readonly NamedCapture[]) => Promise<void>,
+): Promise<void> {
+  const files: NamedCapture[] = [];
   for (const { portName, source } of captures)
-    again.push({ portName, source: await openCapture(source.path, { reader }) });
-  const capture = new MergedCapture(again.map(({ source }) => source));
+    files.push({ portName, source: await openCapture(source.path, { reader }) });
+  const capture = new MergedCapture(files.map(({ source }) => source));
   try {
-    await lookAhead(capture, frameJudge(again, inputs), cooked, options.signal);
+    await pass(capture, files);
   } finally {
     await capture.close();
   }
-  return cooked;
 }
 
 const canBeReadTwice = (path: string): boolean =>
@@ -76,13 +106,22 @@ function isExact(match: Match, word: number, words: number): boolean {
 const wordOf = (match: Match, word: number): number => match.values[match.words.indexOf(word)] ?? 0;
 
 /** What a report says of cooked frames. */
-export function cookedWarnings({ told, routed, unknown }: CookedFrames): string[] {
+export function cookedWarnings({ inputs, cooked: { told, routed, unknown } }: Ahead): string[] {
   const all = told + routed + unknown;
   if (all === 0) return [];
-  const parts = [
+  const names = new Map(inputs.bridge.ports.map(({ ofport, name }) => [ofport, name]));
+  const interfaces = [...(inputs.interfaces ?? [])]
+    .sort(([a], [b]) => a - b)
+    .map(([index, port]) => `${index} is ${names.get(port)}`);
+  const destination = [
     `${all} packets are of Linux cooked captures, which have no destination MAC address: it is inferred from frames the other way, ARP and rules`,
     ...(routed > 0 ? [`${routed} go to the only router that was seen in their network`] : []),
     unknown > 0 ? `of ${unknown} it stays unknown, and they are replayed with 00:00:00:00:00:00` : 'none stays unknown',
   ];
-  return [parts.join('; ')];
+  return [
+    destination.join('; '),
+    ...(interfaces.length > 0
+      ? [`interfaces of the cooked capture, by the stations that send there: ${interfaces.join(', ')}`]
+      : []),
+  ];
 }
