@@ -102,12 +102,14 @@ test('the versions that a trace names are those in which the same comes out', as
 });
 
 test('a conjunction is told with the clause flows that the packet met', async () => {
-  const result = await trace({ ...restart, captures, packet: 20 });
+  const result = await trace({ ...restart, captures, packet: 4 });
   const all = (nodes: readonly TraceNode[]): TraceNode[] => nodes.flatMap((node) => [node, ...all(node.nodes ?? [])]);
   const found = result.worlds.flatMap(({ passes }) => passes.flatMap(({ nodes }) => all(nodes)));
   const told = found.filter(({ conjunction }) => conjunction !== undefined);
+  assert.equal(told.length, 3, 'one lookup in each world');
   for (const { conjunction, rule } of told) {
     assert.match(rule!, new RegExp(`conj_id=${conjunction!.id}\\b`));
+    assert.equal(conjunction!.clauses.length, 2);
     for (const clause of conjunction!.clauses) assert.match(clause, new RegExp(`conjunction\\(${conjunction!.id},`));
   }
 });
@@ -131,4 +133,5 @@ test('the command traces flows and packets, in text and JSON, and says what does
   assert.equal((JSON.parse(asJson.out) as TraceResult).packet!.n, 5);
   assert.match(dropwindow([...tables, '--packet', '5000', captures[0]!]).err, /there is no packet 5000\n.*231 packets/);
   assert.match(dropwindow([...tables, flow, '--version', '9']).err, /there is no version 9\n.*the last one is 5/);
+  assert.match(dropwindow([...tables, flow, '-o', restart.ports[0]!]).err, /is also an input/);
 });
