@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { BenchClassifierOptions, BenchReport, ReplayOptions } from '../../index.js';
+import type { BenchClassifierOptions, BenchReport } from '../../index.js';
 import { openOutput } from '../output.js';
 import { progressLine } from '../progress.js';
-import { addRestartOptions } from '../restartOptions.js';
+import { addReplayInputs, inputFiles, type ReplayInputs, replayInputs } from '../replayInputs.js';
 import { collect, countFrom } from '../values.js';
 
 interface Common {
@@ -21,7 +21,7 @@ interface ClassifierOptions extends Common, Omit<BenchClassifierOptions, 'rounds
   method?: string[];
 }
 
-type Replayed = Common & Omit<ReplayOptions, 'captures' | 'signal' | 'onProgress' | 'onVerdicts'>;
+type Replayed = Common & ReplayInputs;
 
 const EXAMPLE = `
 Example:
@@ -63,16 +63,7 @@ export function configure(command: Command, signal: AbortSignal): void {
     });
 
   const replay = command.command('replay').description('the whole replay, reading included');
-  replay
-    .argument('<captures...>', 'as for dropwindow replay')
-    .requiredOption('--before <file>', 'rules before the restart');
-  addRestartOptions(replay)
-    .option('--port-of <file>', 'ingress port per packet, NDJSON')
-    .addOption(new Option('--direction <which>', 'which frames entered').choices(['auto', 'in', 'all']).default('auto'))
-    .option('--conntrack <profile>', 'linux or ovs-userspace', 'linux')
-    .addOption(
-      new Option('--midstream <rule>', 'connections first seen in the middle').choices(['established', 'strict']),
-    )
+  addReplayInputs(replay.argument('<captures...>', 'as for dropwindow replay'))
     .option('--workers <n>', 'threads', countFrom(1))
     .addHelpText(
       'after',
@@ -90,8 +81,8 @@ export function configure(command: Command, signal: AbortSignal): void {
       progress: _______,
       ...replayed
     } = options;
-    await run(options, [...captures, options.before], signal, (running) =>
-      benchReplay({ ...replayed, captures }, running),
+    await run(options, inputFiles(captures, options), signal, (running) =>
+      benchReplay({ ...replayInputs(replayed), captures }, running),
     );
   });
 }

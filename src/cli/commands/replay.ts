@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { FailOn, ReplayOptions, ReplayOutcome } from '../../index.js';
+import type { FailOn, ReplayOutcome } from '../../index.js';
 import { reportFailure } from '../failure.js';
 import { openOutput } from '../output.js';
 import { progressLine } from '../progress.js';
-import { addRestartOptions } from '../restartOptions.js';
-import { collect, countFrom, size, wordsOf } from '../values.js';
+import { addReplayInputs, inputFiles, type ReplayInputs, replayInputs } from '../replayInputs.js';
+import { countFrom, size, wordsOf } from '../values.js';
 
 /** As in report/failOn.ts, which would have to be loaded to ask it. */
 const FAIL_ON: readonly FailOn[] = [
@@ -21,8 +21,7 @@ const FAIL_ON: readonly FailOn[] = [
   'ambiguous',
 ];
 
-interface Options extends Omit<ReplayOptions, 'captures' | 'cookieDumps' | 'signal' | 'onProgress' | 'onVerdicts'> {
-  cookieDump?: string[];
+interface Options extends ReplayInputs {
   format: 'text' | 'json';
   output?: string;
   verdicts?: string;
@@ -37,22 +36,13 @@ Example:
 
 export function configure(command: Command, signal: AbortSignal): void {
   const one = (flag: string, what: string, ...words: string[]) => new Option(flag, what).choices(words);
-  command
-    .argument('<captures...>', 'pcap or pcapng files, merged by time; NAME=FILE: all of FILE entered by port NAME')
-    .requiredOption('--before <file>', 'rules before the restart: ovs-ofctl dump-flows text')
-    .option('--cookie-dump <file>', 'dump-flows cookie=X/-1 of the same moment (repeatable)', collect);
-  addRestartOptions(command)
-    .option('--port-of <file>', 'ingress port per packet, NDJSON')
-    .addOption(one('--direction <which>', 'which frames entered the bridge', 'auto', 'in', 'all').default('auto'))
-    .option('--conntrack <profile>', 'linux or ovs-userspace', 'linux')
-    .option('--conntrack-before <file>', 'conntrack entries at the start')
-    .option('--conntrack-max <n>', 'size of the conntrack table', countFrom(1))
-    .option('--sysctl <name=value>', 'a conntrack setting (repeatable)', collect)
-    .addOption(one('--midstream <rule>', 'connections first seen in the middle', 'established', 'strict'))
-    .addOption(one('--reader <reader>', 'who takes captures apart', 'native', 'pcap-parser').default('native'))
+  command.argument(
+    '<captures...>',
+    'pcap or pcapng files, merged by time; NAME=FILE: all of FILE entered by port NAME',
+  );
+  addReplayInputs(command)
     .option('--workers <n>', 'threads (default: one per core)', countFrom(1))
     .option('--memory <size>', 'stop with what was found when the process takes more (default: no limit)', size)
-    .option('--verify-checksums', 'for lab traces; captures at taps show unset checksums')
     .addOption(one('--judge <by>', 'what is right', 'auto', 'both', 'before').default('auto'))
     .option('--all-flows', 'list flows without anything to tell too')
     .addOption(one('--format <format>', 'of the report', 'text', 'json').default('text'))
@@ -69,15 +59,14 @@ export function configure(command: Command, signal: AbortSignal): void {
 
 async function run(captures: string[], options: Options, signal: AbortSignal): Promise<void> {
   const { holding, jsonText, replay, textReport } = await import('../../index.js');
-  const { cookieDump, format, output, verdicts, histograms, failOn, progress: showProgress, ...rest } = options;
+  const { format, output, verdicts, histograms, failOn, progress: showProgress, ...rest } = options;
   const inputs = inputFiles(captures, options);
   const report = openOutput(output, inputs);
   const verdictFile = verdicts === undefined ? null : openOutput(verdicts, inputs);
   const progress = progressLine(showProgress);
   const outcome = await replay({
-    ...rest,
+    ...replayInputs(rest),
     captures,
-    ...(cookieDump === undefined ? {} : { cookieDumps: cookieDump }),
     signal,
     onProgress: progress.update,
     ...(verdictFile === null ? {} : { onVerdicts: verdictFile.write }),
@@ -102,14 +91,6 @@ async function writeHistograms(folder: string, outcome: ReplayOutcome, inputs: r
     await file.write(text);
     file.commit();
   }
-}
-
-/** Every file that is read: none of them may be overwritten. */
-function inputFiles(captures: readonly string[], options: Options): string[] {
-  const single = [options.before, options.portOf, options.conntrackBefore].filter((file) => file !== undefined);
-  const many = [options.cookieDump, options.changes, options.after, options.ports, options.conntrackEvents];
-  const withoutPort = captures.flatMap((capture) => [capture, capture.slice(capture.indexOf('=') + 1)]);
-  return [...withoutPort, ...single, ...many.flatMap((files) => files ?? [])];
 }
 
 function wantsColour(output: string | undefined): boolean {
