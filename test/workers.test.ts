@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { frameJudge, openCaptures } from '../src/api/captures.js';
 import { INCIDENT, incidentOptions } from '../src/api/demo.js';
-import { readTimeline } from '../src/api/replayInputs.js';
-import { InputReader, readBridge, readDump, readRestart } from '../src/api/restartInputs.js';
+import { readSetup, readTables, spanFrom } from '../src/api/replayInputs.js';
+import { InputReader, readBridge } from '../src/api/restartInputs.js';
 import { runTrace, type TraceEnd } from '../src/api/runTrace.js';
 import { MergedCapture } from '../src/capture/merge.js';
 import { CompiledClassifier } from '../src/classify/compiled.js';
@@ -16,39 +16,27 @@ async function incident(workers: number, memory?: number): Promise<TraceEnd & { 
   const options = incidentOptions(INCIDENT);
   const reader = new InputReader();
   const bridge = readBridge(reader, options.ports!, undefined);
-  const before = readDump(reader, options.before, bridge.names);
   const captures = await openCaptures(options);
   const capture = new MergedCapture(captures.map(({ source }) => source));
   await capture.prime();
   const { startUnixNs } = capture;
-  const span = { first: startUnixNs, last: startUnixNs };
-  const schedule = await readRestart(reader, options, bridge, before.rules, span);
-  const timeline = readTimeline(reader, options, bridge, before.rules, schedule);
+  const { timeline } = await readTables(reader, options, bridge, spanFrom(startUnixNs));
   const judge = frameJudge(captures, { ...options, bridge, portOf: null, timeline });
   const scan = new Scan(capture, judge, { usedBits: classMask(timeline), rows: 50 });
   let verdicts = '';
   const onVerdicts = (text: string): void => {
     verdicts += text;
   };
-  const setup = {
-    timeline,
-    startUnixNs,
-    judge: 'auto',
-    bridge: 'br-int',
-    ports: bridge.ports,
-    conntrack: 'ovs-userspace',
-    tracker: {},
-    entries: null,
-    midstream: 'strict',
-    reuse: true,
-    tellAll: true,
+  const asked = {
+    ...options,
+    workers,
+    onVerdicts,
     allFlows: true,
-    finalEntries: true,
-    profile: false,
-    frames: false,
-  } as const;
+    entries: true,
+    ...(memory === undefined ? {} : { memory }),
+  };
+  const { setup } = readSetup(reader, asked, bridge, timeline, startUnixNs);
   try {
-    const asked = { ...options, workers, onVerdicts, ...(memory === undefined ? {} : { memory }) };
     return { ...(await runTrace(asked, scan, setup, new CompiledClassifier(timeline))), verdicts };
   } finally {
     await capture.close();

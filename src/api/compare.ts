@@ -18,10 +18,10 @@ import { readFrames, type Verdict } from './frameEvidence.js';
 import { type Mismatch, matchFrames } from './matchFrames.js';
 import { readAhead } from './readAhead.js';
 import { replay } from './replay.js';
-import { readTimeline } from './replayInputs.js';
+import { readTables, spanFrom } from './replayInputs.js';
 import type { ReplayOptions, RunOptions } from './replayOptions.js';
 import { isFileList, isFileOption } from './reported.js';
-import { InputReader, readBridge, readDump, readRestart } from './restartInputs.js';
+import { InputReader, readBridge } from './restartInputs.js';
 
 export interface CompareOptions extends RunOptions {
   /** Captures in which frames leave the bridge (those of the result, or others), or one dump of conntrack entries. */
@@ -150,13 +150,11 @@ async function compareFrames(result: ReplayResult, again: ReplayOptions, options
 async function judgeInputs(again: ReplayOptions) {
   const reader = new InputReader();
   const bridge = readBridge(reader, again.ports ?? [], again.bridge);
-  const before = readDump(reader, again.before, bridge.names);
   const captures = await openCaptures(again);
   const merged = new MergedCapture(captures.map(({ source }) => source));
   await merged.prime();
   const trace = merged.startUnixNs;
-  const schedule = await readRestart(reader, again, bridge, before.rules, { first: trace, last: trace });
-  const timeline = readTimeline(reader, again, bridge, before.rules, schedule);
+  const { timeline } = await readTables(reader, again, bridge, spanFrom(trace));
   const portOf = again.portOf === undefined ? null : reader.read(again.portOf);
   const { inputs } = await readAhead(again, captures, { ...again, bridge, portOf, timeline });
   await merged.close();

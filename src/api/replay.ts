@@ -4,8 +4,6 @@ import { MergedCapture } from '../capture/merge.js';
 import { captureProblem } from '../capture/open.js';
 import type { Classifier } from '../classify/classifier.js';
 import { CompiledClassifier } from '../classify/compiled.js';
-import { Tracker } from '../conntrack/tracker.js';
-import type { ParsedDump } from '../openflow/dumpText.js';
 import { Scan } from '../packet/scan.js';
 import { classMask } from '../replay/packetClasses.js';
 import type { ShardResult } from '../replay/records.js';
@@ -17,8 +15,8 @@ import { type Described, ReplayDescriber, ruleCount } from '../report/fromReplay
 import { ModelledHistograms } from '../report/histograms.js';
 import { SCHEMA_VERSION } from '../report/names.js';
 import type { ReplayResult } from '../report/result.js';
+import type { ChannelTimings } from '../timeline/channelTimings.js';
 import type { Schedule } from '../timeline/schedule.js';
-import type { Timeline } from '../timeline/timeline.js';
 import type { InputError } from '../util/errors.js';
 import { formatUnixNs } from '../util/units.js';
 import { TOOL } from '../util/version.js';
@@ -28,21 +26,14 @@ import { ForwardingTimes } from './forwardingTimes.js';
 import { recordHistograms, recordTimings, serviceTime } from './histogramsOf.js';
 import { makeNaming } from './naming.js';
 import { cookedWarnings, readAhead } from './readAhead.js';
-import { readEntries, readTimeline, trackerOptions } from './replayInputs.js';
+import { type RestartTables, readSetup, readTables, spanFrom } from './replayInputs.js';
 import type { ReplayOptions, ReplayOutcome } from './replayOptions.js';
 import { reportedOptions, stepLines } from './reported.js';
-import { InputReader, readBridge, readDump, readRestart } from './restartInputs.js';
+import { InputReader, readBridge } from './restartInputs.js';
 import { runTrace } from './runTrace.js';
 
-const DAY_NS = 86_400_000_000_000n;
-const LIMITS_WARNING =
-  'limits on conntrack entries are not modelled: connections are replayed independently of each other';
-
-/** What several replays of one restart need not do anew: its dump and steps, the tables of all versions, what was compiled of them. */
-export interface SharedTables {
-  readonly before: ParsedDump;
-  readonly schedule: Schedule;
-  readonly timeline: Timeline;
+/** What several replays of one restart need not do anew: its tables, and what was compiled of them. */
+export interface SharedTables extends RestartTables {
   readonly classifier: Classifier;
 }
 
@@ -50,40 +41,18 @@ export interface SharedTables {
 export async function replay(options: ReplayOptions, shared?: SharedTables): Promise<ReplayOutcome> {
   const reader = new InputReader();
   const bridge = readBridge(reader, options.ports ?? [], options.bridge);
-  const before = shared?.before ?? readDump(reader, options.before, bridge.names);
   const histograms = new ModelledHistograms();
   const forwarding = new ForwardingTimes(histograms);
   const captures = await openCaptures(options);
   const capture = new MergedCapture(captures.map(({ source }) => source));
   try {
     await capture.prime();
-    const startUnixNs = capture.startUnixNs;
-    // The trace's end is not known before it is read: times of day may lie within a day of its start.
-    const span = { first: startUnixNs, last: startUnixNs + DAY_NS };
-    const schedule =
-      shared?.schedule ??
-      (await readRestart(reader, options, bridge, before.rules, span, (timings) => recordTimings(histograms, timings)));
-    const timeline = shared?.timeline ?? readTimeline(reader, options, bridge, before.rules, schedule);
+    const { startUnixNs } = capture;
+    const onTimings = (timings: ChannelTimings) => recordTimings(histograms, timings);
+    const { before, schedule, timeline } =
+      shared ?? (await readTables(reader, options, bridge, spanFrom(startUnixNs), onTimings));
     const classifier = shared?.classifier ?? new CompiledClassifier(timeline);
-    const tracker = new Tracker(options.conntrack ?? 'linux', trackerOptions(options));
-    const entries = readEntries(reader, options.conntrackBefore, tracker);
-    const setup: ReplaySetup = {
-      timeline,
-      startUnixNs,
-      judge: options.judge ?? 'auto',
-      bridge: options.bridge ?? 'br-int',
-      ports: bridge.ports,
-      conntrack: options.conntrack ?? 'linux',
-      tracker: trackerOptions(options),
-      entries: entries === null ? null : { name: entries.name, text: entries.text },
-      midstream: options.midstream ?? 'strict',
-      reuse: options.reuse ?? true,
-      tellAll: options.onVerdicts !== undefined,
-      allFlows: options.allFlows ?? false,
-      finalEntries: options.entries === true,
-      profile: options.profile ?? false,
-      frames: options.verdictFrames ?? false,
-    };
+    const { setup, warnings: ofSetup } = readSetup(reader, options, bridge, timeline, startUnixNs);
     const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
     const ahead = await readAhead(options, captures, { ...options, bridge, portOf, timeline });
     const judge = frameJudge(captures, ahead.inputs);
@@ -101,10 +70,9 @@ export async function replay(options: ReplayOptions, shared?: SharedTables): Pro
       ...before.warnings,
       ...schedule.warnings,
       ...timeline.warnings,
-      ...(entries?.warnings ?? []),
+      ...ofSetup,
       ...captureWarnings(capture),
       ...cookedWarnings(ahead),
-      ...(tracker.hasLimits ? [LIMITS_WARNING] : []),
       ...(overBudget ? [`stopped at packet ${scan.packets}: more memory in use than --memory allows`] : []),
     ];
     return await describe({

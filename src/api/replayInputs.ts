@@ -1,21 +1,89 @@
-/** What `replay` and `trace` make of their inputs before the first packet: versions of the tables, pipeline, tracker. */
+/** What `replay`, `trace` and `compare` make of their inputs before the first packet: versions of the tables, setup of the engine. */
 import { parseEntries } from '../conntrack/parseEntries.js';
-import type { Tracker, TrackerOptions } from '../conntrack/tracker.js';
+import { Tracker, type TrackerOptions } from '../conntrack/tracker.js';
 import { K } from '../fields/key.js';
+import type { ParsedDump } from '../openflow/dumpText.js';
 import { type Match, maskOfWord } from '../openflow/match.js';
 import type { Rule } from '../openflow/rule.js';
+import type { ReplaySetup } from '../replay/setup.js';
+import type { ChannelTimings } from '../timeline/channelTimings.js';
 import type { DumpEntry } from '../timeline/dumpChanges.js';
 import { buildTimeline } from '../timeline/flowTables.js';
 import type { Schedule } from '../timeline/schedule.js';
 import type { Timeline } from '../timeline/timeline.js';
 import { UsageError } from '../util/errors.js';
 import { textOf } from '../util/inputFile.js';
+import type { TraceSpan } from '../util/time.js';
 import type { ReplayOptions } from './replayOptions.js';
-import { type Bridge, type InputReader, readDump } from './restartInputs.js';
+import { type Bridge, type InputReader, readDump, readRestart } from './restartInputs.js';
 
-export function readTimeline(
+/** What is replayed, whatever the packets come from. */
+export type InputOptions = Omit<ReplayOptions, 'captures'>;
+
+const DAY_NS = 86_400_000_000_000n;
+const LIMITS_WARNING =
+  'limits on conntrack entries are not modelled: connections are replayed independently of each other';
+
+/** The trace's end is not known before it is read: times of day may lie within a day of its start. */
+export function spanFrom(startUnixNs: bigint): TraceSpan {
+  return { first: startUnixNs, last: startUnixNs + DAY_NS };
+}
+
+/** A restart: the dump, the steps, the tables of all versions. */
+export interface RestartTables {
+  readonly before: ParsedDump;
+  readonly schedule: Schedule;
+  readonly timeline: Timeline;
+}
+
+/** `span`: of the trace, null: there is none. `onTimings`: see readRestart(). */
+export async function readTables(
   reader: InputReader,
-  options: ReplayOptions,
+  options: InputOptions,
+  bridge: Bridge,
+  span: TraceSpan | null,
+  onTimings?: (timings: ChannelTimings) => void,
+): Promise<RestartTables> {
+  const before = readDump(reader, options.before, bridge.names);
+  const schedule = await readRestart(reader, options, bridge, before.rules, span, onTimings);
+  return { before, schedule, timeline: readTimeline(reader, options, bridge, before.rules, schedule) };
+}
+
+/** What the engine is made from. */
+export function readSetup(
+  reader: InputReader,
+  options: InputOptions,
+  bridge: Bridge,
+  timeline: Timeline,
+  startUnixNs: bigint,
+): { setup: ReplaySetup; warnings: readonly string[] } {
+  const conntrack = options.conntrack ?? 'linux';
+  const tracking = trackerOptions(options);
+  const tracker = new Tracker(conntrack, tracking);
+  const entries = readEntries(reader, options.conntrackBefore, tracker);
+  const setup: ReplaySetup = {
+    timeline,
+    startUnixNs,
+    judge: options.judge ?? 'auto',
+    bridge: options.bridge ?? 'br-int',
+    ports: bridge.ports,
+    conntrack,
+    tracker: tracking,
+    entries: entries === null ? null : { name: entries.name, text: entries.text },
+    midstream: options.midstream ?? 'strict',
+    reuse: options.reuse ?? true,
+    tellAll: options.onVerdicts !== undefined,
+    allFlows: options.allFlows ?? false,
+    finalEntries: options.entries ?? false,
+    profile: options.profile ?? false,
+    frames: options.verdictFrames ?? false,
+  };
+  return { setup, warnings: [...(entries?.warnings ?? []), ...(tracker.hasLimits ? [LIMITS_WARNING] : [])] };
+}
+
+function readTimeline(
+  reader: InputReader,
+  options: InputOptions,
   bridge: Bridge,
   before: readonly DumpEntry[],
   schedule: Schedule,
@@ -29,7 +97,7 @@ export function readTimeline(
 }
 
 /** Settings of the tracker. UsageError for a sysctl without a number. */
-export function trackerOptions(options: ReplayOptions): TrackerOptions {
+function trackerOptions(options: InputOptions): TrackerOptions {
   const sysctls: Record<string, number> = {};
   for (const text of options.sysctl ?? []) {
     const at = text.indexOf('=');
@@ -47,7 +115,7 @@ export function trackerOptions(options: ReplayOptions): TrackerOptions {
 }
 
 /** `--conntrack-before`: entries at the start of the trace. */
-export function readEntries(
+function readEntries(
   reader: InputReader,
   path: string | undefined,
   tracker: Tracker,

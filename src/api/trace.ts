@@ -25,16 +25,15 @@ import { formatUnixNs } from '../util/units.js';
 import { TOOL } from '../util/version.js';
 import { frameJudge, openCaptures } from './captures.js';
 import { readAhead } from './readAhead.js';
-import { readEntries, readTimeline, trackerOptions } from './replayInputs.js';
-import type { ReplayOptions } from './replayOptions.js';
+import { type InputOptions, readSetup, readTables, spanFrom } from './replayInputs.js';
 import { type ReachedPacket, replayTo } from './replayTo.js';
-import { type Bridge, InputReader, readBridge, readDump, readRestart } from './restartInputs.js';
+import { type Bridge, InputReader, readBridge } from './restartInputs.js';
 import type { TraceResult, TraceWorld } from './traceResult.js';
 import { TreeBuilder } from './traceTree.js';
 import { NormalOutputs, WorldTeller } from './traceWorlds.js';
 
 /** What `replay` is given, and which packet. */
-export interface TraceOptions extends Omit<ReplayOptions, 'captures'> {
+export interface TraceOptions extends InputOptions {
   readonly captures?: readonly string[];
   /** Number of a replayed packet, from 1. */
   readonly packet?: number;
@@ -52,7 +51,6 @@ const WORLD_NAMES: Readonly<Record<World, TraceWorld['world']>> = {
   [BEFORE]: 'before',
   [AFTER]: 'after',
 };
-const DAY_NS = 86_400_000_000_000n;
 
 /** UsageError for options that do not fit together, InputError for files that cannot be read and for flow text. */
 export async function trace(options: TraceOptions): Promise<TraceResult> {
@@ -73,7 +71,7 @@ async function tracePacket(options: TraceOptions, number: number): Promise<Trace
   try {
     await capture.prime();
     const { startUnixNs } = capture;
-    const stage = await setUp(options, { first: startUnixNs, last: startUnixNs + DAY_NS });
+    const stage = await setUp(options, spanFrom(startUnixNs));
     const { setup, classifier, bridge, timeline, reader } = stage;
     const portOf = options.portOf === undefined ? null : reader.read(options.portOf);
     const { inputs, cooked } = await readAhead(options, captures, { ...options, bridge, portOf, timeline });
@@ -212,29 +210,8 @@ interface Stage {
 async function setUp(options: TraceOptions, span: TraceSpan | null): Promise<Stage> {
   const reader = new InputReader();
   const bridge = readBridge(reader, options.ports ?? [], options.bridge);
-  const before = readDump(reader, options.before, bridge.names);
-  const schedule = await readRestart(reader, options, bridge, before.rules, span);
-  const timeline = readTimeline(reader, { ...options, captures: [] }, bridge, before.rules, schedule);
-  const tracking = trackerOptions({ ...options, captures: [] });
-  const conntrack = options.conntrack ?? 'linux';
-  const entries = readEntries(reader, options.conntrackBefore, new Tracker(conntrack, tracking));
-  const setup: ReplaySetup = {
-    timeline,
-    startUnixNs: span?.first ?? 0n,
-    judge: 'both',
-    bridge: options.bridge ?? 'br-int',
-    ports: bridge.ports,
-    conntrack,
-    tracker: tracking,
-    entries: entries === null ? null : { name: entries.name, text: entries.text },
-    midstream: options.midstream ?? 'strict',
-    reuse: true,
-    tellAll: false,
-    allFlows: false,
-    finalEntries: false,
-    profile: false,
-    frames: false,
-  };
+  const { before, schedule, timeline } = await readTables(reader, options, bridge, span);
+  const { setup, warnings } = readSetup(reader, options, bridge, timeline, span?.first ?? 0n);
   const classifier = new CompiledClassifier(timeline);
   const edges = bridge.ports.map(({ peer: _, ...port }) => port);
   return {
@@ -246,7 +223,7 @@ async function setUp(options: TraceOptions, span: TraceSpan | null): Promise<Sta
     restart: setupRestart(setup),
     span,
     env: makeEnv(timeline, edges, setup.bridge, classifier),
-    warnings: [...before.warnings, ...schedule.warnings, ...timeline.warnings, ...(entries?.warnings ?? [])],
+    warnings: [...before.warnings, ...schedule.warnings, ...timeline.warnings, ...warnings],
   };
 }
 
