@@ -61,17 +61,22 @@ export class CaptureTally implements CaptureSource {
   async record(): Promise<Input> {
     const stat = this.path === '-' ? undefined : statSync(this.path, { throwIfNoEntry: false });
     const isFile = stat?.isFile() === true;
-    const hash = createHash('sha256');
-    if (isFile) await pipeline(createReadStream(this.path), hash);
     return {
       name: this.path === '-' ? this.name : basename(this.path),
       bytes: isFile ? stat.size : 0,
-      sha256: hash.digest('hex'),
+      sha256: isFile ? await sha256OfFile(this.path) : createHash('sha256').digest('hex'),
       packets: this.packets,
       first: this.firstNs === null ? null : formatUnixNs(this.firstNs),
       last: this.lastNs === null ? null : formatUnixNs(this.lastNs),
     };
   }
+}
+
+/** Of a file's own bytes, which may be more than memory holds. */
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
 }
 
 function isEarlier(seconds: Float64Array, nanos: Int32Array, a: number, b: number): boolean {

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { MergedCapture } from '../capture/merge.js';
+import { openCapture } from '../capture/open.js';
 import { SCHEMA_VERSION } from '../report/names.js';
 import { type CompareResult, type Input, type ReplayResult, replayResult } from '../report/result.js';
 import { unixNs } from '../report/words.js';
@@ -13,6 +14,7 @@ import { readInputFile, textOf } from '../util/inputFile.js';
 import { formatUnixNs } from '../util/units.js';
 import { TOOL } from '../util/version.js';
 import { openCaptures } from './captures.js';
+import { sha256OfFile } from './captureTally.js';
 import { compareEntries } from './compareEntries.js';
 import { readFrames, type Verdict } from './frameEvidence.js';
 import { type Mismatch, matchFrames } from './matchFrames.js';
@@ -41,7 +43,7 @@ export async function compare(path: string, options: CompareOptions): Promise<Co
     inputs: result.inputs,
   } as const;
   if (options.observed.length === 0) throw new UsageError('nothing was observed', 'give --observed');
-  const isCapture = options.observed.map(looksLikeCapture);
+  const isCapture = await Promise.all(options.observed.map(looksLikeCapture));
   if (isCapture.every((is) => is)) return { ...head, ...(await compareFrames(result, again, options)) };
   if (options.observed.length > 1) throw new UsageError('captures and one dump of conntrack entries cannot be mixed');
   const outcome = await replay({ ...again, entries: true });
@@ -96,10 +98,10 @@ function optionsOf(result: ReplayResult, path: string, { inputs, signal, onProgr
   return { ...(again as unknown as ReplayOptions), ...(signal && { signal }), ...(onProgress && { onProgress }) };
 }
 
-const MAGICS = new Set(['a1b2c3d4', 'd4c3b2a1', 'a1b23c4d', '4d3cb2a1', 'a1b2cd34', '34cdb2a1', '0a0d0d0a']);
-
-function looksLikeCapture(path: string): boolean {
-  return MAGICS.has(Buffer.from(readInputFile(path).bytes.subarray(0, 4)).toString('hex'));
+async function looksLikeCapture(path: string): Promise<boolean> {
+  const source = await openCapture(path);
+  await source.close();
+  return source.format !== 'unknown';
 }
 
 type Compared = Pick<CompareResult, 'evidence' | 'compared' | 'agreed' | 'disagreements' | 'warnings'>;
@@ -117,7 +119,8 @@ async function compareFrames(result: ReplayResult, again: ReplayOptions, options
   checkInputs(result.inputs, now.inputs);
   const { inputs, trace } = await judgeInputs(again);
   const known = new Set(now.inputs.map(({ sha256 }) => sha256));
-  const others = options.observed.filter((path) => !known.has(sha256Of(path)));
+  const digests = await Promise.all(options.observed.map(sha256OfFile));
+  const others = options.observed.filter((_, i) => !known.has(digests[i]!));
   const observedNames = new Set(options.observed.map((path) => basename(path)));
   const captures = await openCaptures(again);
   const isObserved = again.captures.map((capture) =>
@@ -159,12 +162,6 @@ async function judgeInputs(again: ReplayOptions) {
   const { inputs } = await readAhead(again, captures, { ...again, bridge, portOf, timeline });
   await merged.close();
   return { inputs, trace };
-}
-
-function sha256Of(path: string): string {
-  const reader = new InputReader();
-  reader.read(path);
-  return reader.records[0]!.sha256;
 }
 
 function checkInputs(then: readonly Input[], now: readonly Input[]): void {
