@@ -12,7 +12,6 @@ import { extractPacket } from '../src/packet/extract.js';
 import { Groups } from '../src/packet/groups.js';
 import { PacketInfo } from '../src/packet/packetInfo.js';
 import { Scan } from '../src/packet/scan.js';
-import { GroupOrder } from '../src/packet/sort.js';
 import { VariantTable } from '../src/packet/variants.js';
 import { Prng } from '../src/util/prng.js';
 
@@ -135,18 +134,6 @@ test('groups name their endpoints', () => {
     { ...end },
     { kind: 'ipv4', proto: 6, low: [0x0a000001], high: [0x0a000002], lowPort: 0x1000, highPort: 0x50, inPort: 0 },
   );
-});
-
-test('a chunk is sorted by group, time order kept inside', () => {
-  const order = new GroupOrder(8);
-  const group = Uint32Array.from([7, 3, 7, 7, 3, 9, 0, 0]);
-  for (let again = 0; again < 2; again++) {
-    order.sort(group, 6, 10);
-    assert.equal(order.count, 3);
-    assert.deepEqual([...order.groups.subarray(0, 3)], [7, 3, 9]);
-    assert.deepEqual([...order.starts.subarray(0, 4)], [0, 3, 5, 6]);
-    assert.deepEqual([...order.rows.subarray(0, 6)], [0, 2, 3, 1, 4, 5]);
-  }
 });
 
 test('wrong checksums are found, missing ones of UDP over IPv4 are not wrong', () => {

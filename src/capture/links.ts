@@ -55,10 +55,6 @@ export function linkTypeName(linkType: number): string {
   return name === undefined ? `link type ${linkType}` : `link type ${linkType} (${name})`;
 }
 
-export function canParseLink(linkType: number): boolean {
-  return linkType === LINK_ETHERNET || headerBytesOf(linkType) >= 0;
-}
-
 /** Bytes before the network header, for all but Ethernet; -1: cannot be parsed. */
 export function headerBytesOf(linkType: number): number {
   switch (linkType) {

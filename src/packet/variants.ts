@@ -31,25 +31,6 @@ function range(from: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => from + i);
 }
 
-/**
- * Bits that conntrack reads beside the rules: ethertype, addresses, protocol, fragment, ports or ICMP type and code.
- * (TCP flags have a column of their own.)
- */
-export function addConntrackBits(usedBits: Int32Array): void {
-  addWords(usedBits, [K.dl_type, K.nw_src, K.nw_dst, K.nw_proto, K.nw_frag, K.tp_src, K.tp_dst]);
-  addWords(usedBits, [...range(K.ipv6_src, 4), ...range(K.ipv6_dst, 4)]);
-}
-
-/** Bits that NORMAL reads: MACs, tags, and for multicast snooping and gratuitous ARP the network header. */
-export function addNormalBits(usedBits: Int32Array): void {
-  addWords(usedBits, [...range(K.dl_src, 2), ...range(K.dl_dst, 2), K.dl_type, K.vlan_tci, K.vlan_tpid]);
-  addWords(usedBits, [K.nw_src, K.nw_dst, K.nw_proto]);
-}
-
-function addWords(usedBits: Int32Array, words: readonly number[]): void {
-  for (const word of words) usedBits[word] = -1;
-}
-
 const ADDRESS_WORDS = new Set([K.nw_src, K.nw_dst, K.nw_proto, ...range(K.ipv6_src, 4), ...range(K.ipv6_dst, 4)]);
 const PORT_WORDS = new Set<number>([K.tp_src, K.tp_dst]);
 

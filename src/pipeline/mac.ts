@@ -76,11 +76,6 @@ export class MacTable {
     return copy;
   }
 
-  /** Changed VLAN settings of a port forget what was learned there (ofproto-dpif.c:bundle_set). */
-  forgetPort(port: number): void {
-    for (const [key, entry] of this.entries) if (entry.port === port) this.remove(key, entry);
-  }
-
   /** [port, VLAN, MAC] as `ovs-appctl fdb/show` lists them, sorted. */
   list(seconds: number): [number, number, string][] {
     this.expire(seconds);

@@ -8,11 +8,10 @@ import test from 'node:test';
 import { FRAME, FrameJudge } from '../../src/capture/direction.js';
 import { MergedCapture } from '../../src/capture/merge.js';
 import { openCapture } from '../../src/capture/open.js';
-import { readPortOf } from '../../src/capture/portOf.js';
+import { parsePortOf } from '../../src/capture/portOf.js';
 import { type BridgePort, mergePorts, parsePorts } from '../../src/capture/ports.js';
 import { KEY_WORDS } from '../../src/fields/key.js';
 import { Scan } from '../../src/packet/scan.js';
-import { addConntrackBits } from '../../src/packet/variants.js';
 import { readJsonLines, readShared, sharedPath, skipWithoutShared } from './shared.js';
 
 interface Sent {
@@ -82,7 +81,7 @@ test('small-collide: a list of ports and the source addresses alone agree', { sk
   const listed = await enteredPorts(
     path,
     [],
-    await readPortOf(sharedPath('neutron/small-collide/sent.ports.jsonl.gz')),
+    parsePortOf(readShared('neutron/small-collide/sent.ports.jsonl.gz').toString(), 'sent.ports.jsonl'),
   );
   const sent = readJsonLines<Sent>('neutron/small-collide/sent.ports.jsonl.gz');
   assert.deepEqual(
@@ -106,9 +105,7 @@ for (const run of ['small-collide', 'medium-collide', 'churn-medium']) {
     );
     const capture = new MergedCapture([await openCapture(sharedPath(`neutron/${run}/sent.pcap.gz`))]);
     const judge = new FrameJudge(capture.sources, { ports: [], portOf: sent.map((line) => line.in_port) });
-    const usedBits = new Int32Array(KEY_WORDS);
-    addConntrackBits(usedBits);
-    const scan = new Scan(capture, judge, { usedBits, rows: 1000 });
+    const scan = new Scan(capture, judge, { usedBits: new Int32Array(KEY_WORDS), rows: 1000 });
     const flows = new Map<string, string>();
     for await (const { columns, count } of scan.chunks()) {
       for (let row = 0; row < count; row++) {
