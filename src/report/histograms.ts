@@ -1,7 +1,7 @@
 /**
  * Histograms of a replay: modelled ones (from the times in the trace) and the measured service time of the engine.
- * HdrHistogram with three significant digits and 64-bit buckets: narrower ones wrap in silence. Between threads they travel encoded (V2, base64), because none survives a structured clone, and are
- * merged by adding; percentiles are never averaged.
+ * HdrHistogram with three significant digits and 64-bit buckets: narrower ones wrap in silence. Shards hand over values, not
+ * histograms; one place records them all.
  */
 import hdr from 'hdr-histogram-js';
 import { MODELLED, type ModelledName } from './names.js';
@@ -46,14 +46,6 @@ export class ModelledHistograms {
     this.histogram(name).recordValueWithCount(Math.floor(value), times);
   }
 
-  /** Adds what another thread recorded. */
-  merge(encoded: EncodedHistograms): void {
-    for (const name of MODELLED) {
-      const text = encoded[name];
-      if (text !== undefined) this.histogram(name).add(decode(text));
-    }
-  }
-
   encode(): EncodedHistograms {
     const encoded: EncodedHistograms = {};
     for (const name of MODELLED) {
@@ -96,10 +88,6 @@ export class ServiceTime {
 
   recordMean(ns: number, times = 1): void {
     this.histogram.recordValueWithCount(Math.max(0, Math.round(ns)), times);
-  }
-
-  merge(encoded: EncodedMeasured): void {
-    this.histogram.add(decode(encoded.serviceNs));
   }
 
   encode(): EncodedMeasured {
