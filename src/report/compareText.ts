@@ -4,7 +4,6 @@ import { clean, clock, grouped, plural } from './words.js';
 
 const EVIDENCE: Record<CompareResult['evidence'], string> = {
   frames: 'packets compared with frames that left',
-  'datapath-flows': 'packets compared with datapath flows',
   conntrack: 'conntrack entries compared',
 };
 

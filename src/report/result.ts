@@ -145,7 +145,6 @@ export const flow = z.object({
   deadBefore: z.boolean().optional(),
   lingering: z.boolean(),
   exposed: z.boolean(),
-  exposedVersions: z.array(version).optional().describe('versions that would have treated it otherwise'),
   policy: policy.nullable(),
 });
 export type Flow = z.infer<typeof flow>;
@@ -386,7 +385,7 @@ export const compareResult = z.object({
   tool: z.string(),
   options: z.record(z.string(), z.unknown()),
   inputs: z.array(input),
-  evidence: z.enum(['frames', 'datapath-flows', 'conntrack']),
+  evidence: z.enum(['frames', 'conntrack']),
   compared: count,
   agreed: count,
   disagreements: z.array(disagreement),
