@@ -38,23 +38,27 @@ test('a replay group by group gives what three switches give packet by packet in
   assert.ok(windows > 0, 'no window came up: nothing was tested');
 });
 
-test('a fragment that waits at a ct() in one world only is not lost when the worlds have the same entries', () => {
+/** Three fragments from port 1, after a step that puts `flow` in the place of a ct() and output:2. */
+function fragmentsWorld(flow: string): Case {
   const [src, dst] = [ipv4('10.0.0.1'), ipv4('10.0.0.2')];
   const pieces = fragments(src, dst, udp(src, dst, 1000, 80, 100), { proto: 17, id: 7 }, 40);
   const label = JSON.stringify(labelOf('udp', '10.0.0.1:1000', '10.0.0.2:80'));
-  const world: Case = {
+  return {
     id: 'fragments',
     ports: [1, 2].map((ofport) => ({ name: `p${ofport}`, ofport })),
     flows: ['ip,actions=ct(table=1,zone=5)', 'table=1,actions=output:2'],
     steps: [
-      { t: 1, mods: [{ op: 'add', flow: 'ip,actions=output:2' }] },
+      { t: 1, mods: [{ op: 'add', flow }] },
       ...pieces.map((piece, i) => {
         const frame = ethernet(mac('02:00:00:00:00:02'), mac('02:00:00:00:00:01'), null, 0x0800, piece);
         return { t: 2 + i, packet: { in_port: 1, hex: frame.toString('hex') }, note: label };
       }),
     ],
   };
-  const input = worldInput(world, false);
+}
+
+test('a fragment that waits at a ct() in one world only is not lost when the worlds have the same entries', () => {
+  const input = worldInput(fragmentsWorld('ip,actions=output:2'), false);
   const options = { judgeBefore: true, tracker: new Tracker('linux') };
   const expected = replayInOrder(input, options);
   assert.deepEqual(
@@ -62,4 +66,21 @@ test('a fragment that waits at a ct() in one world only is not lost when the wor
     ['held', 'held', 'delivered'],
   );
   assert.deepEqual(replayTransposed(input, { ...options, reuse: true }), expected);
+});
+
+test('one fragment flooded is not like the packet put together from all of them', () => {
+  const input = worldInput(fragmentsWorld('ip,actions=NORMAL'), false);
+  for (const [profile, kinds] of [
+    ['linux', [null, null, 'misdelivery']],
+    // OVS puts together to track only, and sends the fragments on.
+    ['ovs-userspace', [null, null, null]],
+  ] as const) {
+    const options = { judgeBefore: true, tracker: new Tracker(profile) };
+    const expected = replayInOrder(input, options);
+    assert.deepEqual(
+      expected.packets.map(({ kind }) => kind),
+      kinds,
+    );
+    assert.deepEqual(replayTransposed(input, { ...options, reuse: true }), expected);
+  }
 });

@@ -1,18 +1,18 @@
 /**
  * What a packet's treatment in `actual` is, held against the other worlds (ARCHITECTURE.md, "Windows").
- * Ports only: what the frame looks like matters in one case, a flood.
+ * Ports only: the frame matters in one case, a flood, and there only whether it is the one that came in.
  */
 
-/** One copy that leaves, NORMAL resolved. `tag`: VLAN tag as it leaves (-1: as the frame was), to tell equal copies apart. */
+/** What leaves, NORMAL resolved. */
 export interface Treatment {
   /** Sorted port numbers, repeated when several copies leave. */
   readonly ports: readonly number[];
   /** Text of the outputs with NORMAL written as (vlan, destination, in port): equal text, equal treatment. */
   readonly symbol: string;
-  /** NORMAL flooded because the destination was not learned, in this VLAN; -1: no flood. */
-  readonly floodVlan: number;
-  /** VLAN of the outputs that did not come from a flood; -1 unknown. Asked for only when the other side flooded. */
-  readonly vlan: number;
+  /** NORMAL flooded because the destination was not learned. */
+  readonly isFlood: boolean;
+  /** The packet was put together from fragments on its way: what leaves is no copy of a single fragment. */
+  readonly isWhole: boolean;
   /** none of held, unsupported, unparsed, ambiguous */
   readonly judged: boolean;
 }
@@ -32,8 +32,7 @@ export function alike(x: Treatment, y: Treatment): number {
 }
 
 function floodCovers(flood: Treatment, part: Treatment): boolean {
-  if (flood.floodVlan < 0 || part.ports.length === 0) return false;
-  if (part.vlan >= 0 && part.vlan !== flood.floodVlan) return false;
+  if (!flood.isFlood || flood.isWhole !== part.isWhole || part.ports.length === 0) return false;
   return isPart(part.ports, flood.ports);
 }
 

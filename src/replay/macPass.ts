@@ -92,7 +92,6 @@ export class MacPass {
     const table = this.tables[world];
     this.taught = null;
     const ports = [...result.ports];
-    let floodVlan = -1;
     const normal: { effect: NormalEffect; admission: Admission; port: PipelinePort }[] = [];
     const floods: { effect: NormalEffect; admission: Admission }[] = [];
     for (const effect of result.learns) {
@@ -103,12 +102,9 @@ export class MacPass {
         ports.push(port.ofport);
         normal.push({ effect, admission, port });
       }
-      if (!table.knows(effect, admission)) {
-        floodVlan = admission.vlan;
-        floods.push({ effect, admission });
-      }
+      if (!table.knows(effect, admission)) floods.push({ effect, admission });
     }
-    return finish(result, ports, floodVlan, floods, normal);
+    return finish(result, ports, floods, normal);
   }
 
   /** Outcome and ports of a result in a world by what it has learned; teaches nothing. */
@@ -120,7 +116,7 @@ export class MacPass {
       const admission = table.admit(effect);
       if (admission !== null) ports.push(...table.outputs(effect, admission, seconds).map(({ ofport }) => ofport));
     }
-    const { outcome, ports: out } = finish(result, ports, -1, [], []);
+    const { outcome, ports: out } = finish(result, ports, [], []);
     return { outcome, out };
   }
 
@@ -138,14 +134,15 @@ export class MacPass {
 function finish(
   result: PacketResult,
   ports: number[],
-  floodVlan: number,
   floods: ResolvedTreatment['floods'],
   normal: ResolvedTreatment['normal'],
 ): ResolvedTreatment {
   ports.sort((a, b) => a - b);
   const isOpen = result.outcome === 'dropped' || result.outcome === 'controller' || result.outcome === 'held';
   const outcome: Outcome = isOpen && ports.length > 0 ? 'delivered' : result.outcome;
-  return { ports, symbol: result.symbol, floodVlan, vlan: -1, judged: isJudged(outcome), outcome, floods, normal };
+  const { symbol, isWhole } = result;
+  const isFlood = floods.length > 0;
+  return { ports, symbol, isFlood, isWhole, judged: isJudged(outcome), outcome, floods, normal };
 }
 
 function sameLearning(results: PacketResults): boolean {

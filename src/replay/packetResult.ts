@@ -35,6 +35,8 @@ export interface PacketResult {
   readonly symbol: string;
   /** Outcome if no NORMAL puts out a copy. */
   readonly outcome: Outcome;
+  /** A ct() put the packet together from fragments. */
+  readonly isWhole: boolean;
   readonly controllers: number;
   readonly lookups: readonly LookupRecord[];
   readonly seen: readonly CtSeen[];
@@ -71,6 +73,7 @@ export const NO_RESULT: PacketResult = {
   learns: [],
   symbol: '',
   outcome: 'unparsed',
+  isWhole: false,
   controllers: 0,
   lookups: [],
   seen: [],
@@ -96,6 +99,7 @@ export class ResultBuilder {
   private to: number = NEVER;
   held = false;
   ctDropped = false;
+  isWhole = false;
 
   /** A pass begins: its lookups, validity and problems. */
   addPass(pass: Pass): void {
@@ -140,6 +144,7 @@ export class ResultBuilder {
       learns: this.learns,
       symbol: [...ports, ...this.normals.map(normalText).sort()].join(' '),
       outcome: this.outcome(ports.length > 0),
+      isWhole: this.isWhole,
       controllers: this.controllers,
       lookups: this.lookups,
       seen: this.seen,

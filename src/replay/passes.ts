@@ -72,7 +72,7 @@ export class ViewBits {
 export class RunNode {
   readonly parent: RunNode | null;
   readonly pass: PassNode | null;
-  /** 'held', 'dropped' of a ct(), or the branch of a length check; '' for a pass. */
+  /** 'held', 'dropped', 'whole' of a ct(), or the branch of a length check; '' for a pass. */
   readonly mark: string;
   /** Of a pass after a ct(): what that showed. */
   readonly view: ViewNode | null;

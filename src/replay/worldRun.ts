@@ -232,6 +232,7 @@ export class WorldRunner {
       this.stopped = true;
       return;
     }
+    if (view.isWhole) this.at = this.at.step(null, 'whole', null, 0, 0, 0);
     if (trail !== null) this.noteNat(trail, key, attach);
     if (effect.table === null || depth >= RECIRCULATIONS_MAX) return;
     const { zone, state, mark } = view;
@@ -367,6 +368,7 @@ export class WorldRunner {
     for (const { pass, mark, zone, state, ctMark, view } of wayTo(last)) {
       if (mark === 'held') builder.held = true;
       else if (mark === 'dropped') builder.ctDropped = true;
+      else if (mark === 'whole') builder.isWhole = true;
       if (pass === null) continue;
       if (view !== null) builder.addSeen(zone, state, ctMark, view);
       builder.addPass(pass.pass);
